@@ -1,0 +1,223 @@
+"""The letter: raw-image event v1 as the PIM writes it, and its place in the order of its image.
+
+Comes in: bytes of a raw topic. Goes out: a `RawEvent`, or `Rejected` with the exact field, value and expectation.
+"""
+
+import difflib
+import hashlib
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, TypeVar
+from urllib.parse import urlsplit
+
+import orjson
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from stream.core.errors import Reason, Rejected, shown
+
+DEFAULT_IMAGE_ID = "main"
+MAX_EVENT_BYTES = 1_000_000
+MAX_ID_CHARACTERS = 200
+MAX_URL_CHARACTERS = 4_096
+LAST_CONTROL_CHARACTER = 0x1F
+
+
+class Priority(StrEnum):
+    """The entry topic is the priority; it travels in the record."""
+
+    LIVE = "live"
+    BACKFILL = "backfill"
+    REPLAY = "replay"
+
+
+class OrderKind(StrEnum):
+    """What orders an image's events. Never mixed within one image (L5)."""
+
+    SEQUENCE = "sequence"
+    OCCURRED_AT = "occurred_at"
+    OFFSET = "offset"
+
+
+class Frozen(BaseModel):
+    """Base of everything that walks: immutable, strict, unknown fields refused."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Origin(Frozen):
+    """Where an event entered: the identity that L1 counts by. `index` tells events of one record apart."""
+
+    topic: str
+    partition: int
+    offset: int
+    index: int = 0
+
+
+class Place(Frozen):
+    """An event's place in the order of its (sku_id, image_id).
+
+    `value` is the sequence, the time in microseconds, or the origin offset; `timestamp_ms` is the broker's record time,
+    which alone can order offsets of different partitions.
+    """
+
+    kind: OrderKind
+    value: int
+    origin: Origin
+    timestamp_ms: int = 0
+
+    def compare(self, other: "Place") -> int:
+        """Negative when older than `other`, zero when equal, positive when newer.
+
+        Raises `Rejected(order-kind)` when the kinds differ: an answer would be a guess.
+        """
+        if self.kind is not other.kind:
+            raise Rejected(
+                Reason.ORDER_KIND,
+                f"this event is ordered by {self.kind}, but the image's newest known event by {other.kind}",
+                field=str(self.kind),
+                expected=f"every event of one image to carry {other.kind}",
+            )
+        return _sign(self._sort_key(other), other._sort_key(self))  # noqa: SLF001 - of the same class
+
+    def _sort_key(self, other: "Place") -> tuple[Any, ...]:
+        if self.kind is not OrderKind.OFFSET:
+            return (self.value,)
+        mine, theirs = self.origin, other.origin
+        if (mine.topic, mine.partition) == (theirs.topic, theirs.partition):
+            return (mine.offset, mine.index)
+        return (self.timestamp_ms, mine.topic, mine.partition, mine.offset, mine.index)
+
+
+def _sign(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> int:
+    return (mine > theirs) - (mine < theirs)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+Identifier = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARACTERS)]
+
+
+class RawEvent(Frozen):
+    """Raw-image event v1: what the PIM publishes. `sku_id` (or `id`) and `raw_url` are required."""
+
+    sku_id: Annotated[Identifier, Field(validation_alias=AliasChoices("sku_id", "id"))]
+    raw_url: Annotated[str, Field(min_length=1, max_length=MAX_URL_CHARACTERS)]
+    event_id: Identifier | None = None
+    image_id: Identifier = DEFAULT_IMAGE_ID
+    version: Identifier | None = None
+    sequence: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    occurred_at: datetime | None = None
+    batch_id: Identifier | None = None
+    stages: tuple[Identifier, ...] | None = None
+    params: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    attributes: dict[str, Any] = Field(default_factory=dict)
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_by_alias=True, serialize_by_alias=False
+    )
+
+    @field_validator("occurred_at", mode="before")
+    @classmethod
+    def _time(cls, value: object) -> object:
+        if value is None or isinstance(value, datetime):
+            return value
+        if not isinstance(value, str):
+            raise ValueError("an ISO 8601 time as a string")  # noqa: TRY004 - pydantic wants ValueError
+        parsed = datetime.fromisoformat(value)
+        if parsed.tzinfo is None:
+            raise ValueError("a time with its zone, e.g. 2026-11-22T10:00:00Z")
+        return parsed
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _stages(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("sku_id", "image_id", "event_id", "batch_id", "version")
+    @classmethod
+    def _printable(cls, value: str | None) -> str | None:
+        if value is not None and (not value.isprintable() or value != value.strip()):
+            raise ValueError("printable characters without blanks at the ends")
+        return value
+
+    @field_validator("raw_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if not value.isprintable() or " " in value:
+            raise ValueError("a URL without blanks or control characters")
+        parts = urlsplit(value)
+        if parts.scheme not in {"https", "http", "s3", "file"}:
+            raise ValueError("an https:// or s3:// URL")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("a URL without user name and password")
+        if parts.scheme != "file" and not parts.hostname:
+            raise ValueError("a URL with a host")
+        return value
+
+    @cached_property
+    def image(self) -> tuple[str, str]:
+        """The unit of order and of the CDN manifest: (sku_id, image_id)."""
+        return (self.sku_id, self.image_id)
+
+    def place(self, origin: Origin, timestamp_ms: int) -> Place:
+        """This event's place in its image's order: sequence, else occurred_at, else the origin's offset."""
+        if self.sequence is not None:
+            return Place(kind=OrderKind.SEQUENCE, value=self.sequence, origin=origin, timestamp_ms=timestamp_ms)
+        if self.occurred_at is not None:
+            micros = round(self.occurred_at.timestamp() * 1_000_000)
+            return Place(kind=OrderKind.OCCURRED_AT, value=micros, origin=origin, timestamp_ms=timestamp_ms)
+        return Place(kind=OrderKind.OFFSET, value=origin.offset, origin=origin, timestamp_ms=timestamp_ms)
+
+    def content_hash(self) -> str:
+        """Hash of what this event asks for; equal for a re-sent event, whatever its id (hex, 32 characters).
+
+        A given `version` stands for the photo, so that a presigned `raw_url` may change from one sending to the next.
+        """
+        photo = self.raw_url if self.version is None else self.version
+        asked = [self.sku_id, self.image_id, photo, self.stages, self.params]
+        return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+def read_raw(value: bytes | None) -> RawEvent:
+    """Bytes of a raw topic as an event.
+
+    Raises `Rejected(invalid-event)` naming the field, the value and what was expected.
+    """
+    return read_model(RawEvent, value, limit_bytes=MAX_EVENT_BYTES)
+
+
+def read_model(model: type[Model], value: bytes | None, *, limit_bytes: int) -> Model:
+    """Foreign bytes as `model`, or `Rejected(invalid-event)` with the first wrong field."""
+    if value is None:
+        raise Rejected(Reason.INVALID_EVENT, "the record has no value", expected="a JSON object")
+    if len(value) > limit_bytes:
+        raise Rejected(Reason.INVALID_EVENT, f"{len(value)} bytes", expected=f"at most {limit_bytes} bytes")
+    try:
+        return model.model_validate_json(value)
+    except ValidationError as error:
+        raise _first_complaint(model, error) from None
+
+
+def _first_complaint(model: type[BaseModel], error: ValidationError) -> Rejected:
+    complaint = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in complaint["loc"]) or None
+    if complaint["type"] == "json_invalid":
+        return Rejected(Reason.INVALID_EVENT, complaint["msg"], expected="a JSON object")
+    if complaint["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(field), list(model.model_fields), n=1)
+        hint = f"did you mean {close[0]}?" if close else f"one of {', '.join(model.model_fields)}"
+        return Rejected(Reason.INVALID_EVENT, "unknown field", field=field, value=complaint["input"], expected=hint)
+    if complaint["type"] == "missing":
+        return Rejected(Reason.INVALID_EVENT, "missing", field=field, expected="a value")
+    message = complaint["msg"].removeprefix("Value error, ")
+    others = len(error.errors(include_url=False, include_input=False)) - 1
+    detail = f"{message} (and {others} more)" if others else message
+    return Rejected(Reason.INVALID_EVENT, detail, field=field, value=complaint["input"], expected=_expected(complaint))
+
+
+def _expected(complaint: Any) -> str:
+    kind = str(complaint["type"])
+    if kind == "value_error":
+        return str(complaint["msg"]).removeprefix("Value error, ")
+    context = complaint.get("ctx") or {}
+    return f"{kind.replace('_', ' ')} {shown(context)}" if context else kind.replace("_", " ")

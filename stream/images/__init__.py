@@ -1,0 +1,1 @@
+"""Pixels only: inspect a file, make thumbnails. Knows no Kafka, no HTTP, no store."""

@@ -1,0 +1,85 @@
+"""The object store as everybody else sees it. Real: S3 and a local folder; twin: memory. One contract suite for all.
+
+Comes in: spooled files and small JSON documents. Goes out: stored facts, versions ("tags"), URLs.
+Every method raises `Unavailable(store)` when the store cannot be reached or refuses us: never the event's fault.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """An object as it stands in the store; `sha256` in hex, as recorded when it was put."""
+
+    key: str
+    content_type: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A small object with the version it was read at. `age_seconds` by the store's own clock."""
+
+    body: bytes
+    tag: str
+    age_seconds: float
+
+
+class Documents(Protocol):
+    """Small objects (up to 1 MiB) changed only under a condition: the ground of the ledger and of L5."""
+
+    async def read(self, key: str) -> Document | None:
+        """The document at `key`, or None. Reads see every earlier acknowledged write."""
+        ...
+
+    async def create(self, key: str, body: bytes) -> str | None:
+        """Write `body` only if nothing stands at `key`: the new tag, or None when something stood there.
+
+        A lost answer is resolved inside: the caller gets a tag only if the write is its own.
+        """
+        ...
+
+    async def replace(self, key: str, body: bytes, tag: str) -> str | None:
+        """Write `body` only if `key` is still at version `tag`: the new tag, or None when it changed or vanished."""
+        ...
+
+
+class ObjectStore(Documents, Protocol):
+    """Documents, and large immutable files."""
+
+    async def put_file(self, key: str, path: Path, *, content_type: str, sha256: str) -> StoredFile:
+        """Store the file at `path` (never overwritten, immutable cache headers).
+
+        Where `key` already exists what stands there is kept, and its facts are returned.
+        """
+        ...
+
+    async def get_file(self, key: str, path: Path, *, max_bytes: int) -> StoredFile:
+        """Copy an object to `path`. Raises `FileNotFoundError`, or `Unavailable`; ValueError beyond `max_bytes`."""
+        ...
+
+    async def stat(self, key: str) -> StoredFile | None:
+        """The facts of the object at `key`, or None."""
+        ...
+
+    def public_url(self, key: str) -> str:
+        """Where the CDN (or the store itself) serves `key`; needs no query string."""
+        ...
+
+    async def fetch_url(self, key: str, *, valid_seconds: int) -> str | None:
+        """A URL from which PixelAPI can read `key` (presigned or CDN), or None when the file must be uploaded."""
+        ...
+
+    async def probe(self) -> None:
+        """At start: check that the store is reachable and honours conditions.
+
+        Raises `Unavailable(store)`, or `Misconfigured` when a conditional write is ignored (it could buy twice).
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...

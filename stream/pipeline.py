@@ -1,0 +1,253 @@
+"""The map: which stages exist, what each needs and makes, and which topic leads to which.
+
+Comes in: the pipeline file (YAML). Goes out: a linted `Pipeline`, and for each event its route through it.
+"""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from stream.core.errors import Misconfigured, Reason, Rejected, shown
+from stream.events import Frozen, RawEvent
+from stream.topics import Topics
+
+RAW_ASSET = "raw"
+LIFESTYLE_PROMPT = "clean white studio, subtle shadow, professional product photography"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,48}$"
+RESERVED_TOPICS = frozenset({"raw", "completed", "dead-letter", "retry", "replays", "quota"})
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+
+
+class RemoveBgParams(Frozen):
+    """PixelAPI's background removal takes no parameters."""
+
+
+class UpscaleParams(Frozen):
+    """`scale`: factor for both sides. `skip_if_longest_side`: pixels from which the picture is taken as it is."""
+
+    scale: Literal[2, 4] = 4
+    skip_if_longest_side: Annotated[int, Field(ge=1)] | None = None
+
+
+class ReplaceBgParams(Frozen):
+    """`prompt`: the scene behind the product."""
+
+    prompt: Annotated[str, Field(min_length=1, max_length=2_000)] = LIFESTYLE_PROMPT
+
+
+class AddShadowParams(Frozen):
+    """`shadow_type`, `shadow_opacity` (0 to 1) and `shadow_blur` (pixels), as the API documents them."""
+
+    shadow_type: Literal["soft", "hard", "natural", "floating"] = "soft"
+    shadow_opacity: Annotated[float, Field(ge=0, le=1)] | None = None
+    shadow_blur: Annotated[float, Field(ge=0, le=500)] | None = None
+
+
+class ThumbnailParams(Frozen):
+    """`widths` in pixels, `formats` as file kinds; `flatten`: the background colour under transparent pictures."""
+
+    widths: tuple[Annotated[int, Field(ge=16, le=10_000)], ...] = (1600, 800, 400, 200)
+    formats: tuple[Literal["webp", "jpeg"], ...] = ("webp", "jpeg")
+    flatten: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#ffffff"
+
+    @field_validator("widths", "formats", mode="before")
+    @classmethod
+    def _tuples(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+
+OPERATIONS: Mapping[str, type[Frozen]] = {
+    "remove-bg": RemoveBgParams,
+    "upscale": UpscaleParams,
+    "replace-bg": ReplaceBgParams,
+    "add-shadow": AddShadowParams,
+    "thumbnails": ThumbnailParams,
+}
+"""Every operation a stage may name, with the model of its parameters. `thumbnails` is local; the others are bought."""
+
+LOCAL_OPERATIONS = frozenset({"thumbnails"})
+
+
+class Stage(Frozen):
+    """One stage: an operation on the asset it needs, making the asset it is named for."""
+
+    name: Name
+    operation: str
+    needs: tuple[Name, ...]
+    makes: Name
+    params: dict[str, Any] = Field(default_factory=dict)
+    deadline_seconds: Annotated[float, Field(gt=0, le=86_400)] = 600.0
+    """From the submit until the job is `overdue`. Jobs of 10 to 30 s are normal, so this is far longer."""
+    job_attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    """Numbered jobs bought at most, a further one only after PixelAPI itself reported the last one failed."""
+
+    @field_validator("needs", mode="before")
+    @classmethod
+    def _needs(cls, value: object) -> object:
+        if isinstance(value, str):
+            return (value,)
+        return tuple(value) if isinstance(value, list) else value
+
+    @property
+    def local(self) -> bool:
+        """Whether the stage works here and buys nothing."""
+        return self.operation in LOCAL_OPERATIONS
+
+    def inputs(self, available: Mapping[str, object]) -> tuple[str, ...]:
+        """The needed assets that are there; a stage of several sources takes those it finds."""
+        return tuple(name for name in self.needs if name in available)
+
+    def params_for(self, event: RawEvent) -> Frozen:
+        """This stage's parameters for `event`. Raises `Rejected(invalid-event)` for a wrong one."""
+        own = event.params.get(self.name, {})
+        try:
+            return OPERATIONS[self.operation].model_validate({**self.params, **own})
+        except ValidationError as error:
+            complaint = error.errors(include_url=False)[0]
+            field = ".".join(["params", self.name, *map(str, complaint["loc"])])
+            raise Rejected(
+                Reason.INVALID_EVENT, complaint["msg"], field=field, value=complaint["input"], expected=_names_of(self)
+            ) from None
+
+
+def _names_of(stage: Stage) -> str:
+    names = ", ".join(OPERATIONS[stage.operation].model_fields) or "no parameters"
+    return f"{stage.operation} takes {names}"
+
+
+class Pipeline(Frozen):
+    """The stages in their order. Stage n reads the topic named for what stage n-1 makes."""
+
+    version: Literal[1] = 1
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _lint(self) -> Self:
+        made = {RAW_ASSET}
+        names: set[str] = set()
+        for stage in self.stages:
+            _lint_stage(stage, made, names)
+            made.add(stage.makes)
+            names.add(stage.name)
+        return self
+
+    def index(self, name: str) -> int:
+        """The position of the stage `name`. Raises `Misconfigured` with a suggestion."""
+        names = [stage.name for stage in self.stages]
+        if name not in names:
+            raise Misconfigured(f"stage {shown(name)} is not in the pipeline; {_suggest(name, names)}")
+        return names.index(name)
+
+    def input_topics(self, name: str, topics: Topics) -> tuple[str, ...]:
+        """The topics that the stage `name` consumes."""
+        position = self.index(name)
+        if position == 0:
+            return tuple(topics.entries())
+        return (topics.asset(self.stages[position - 1].makes),)
+
+    def topics_between(self, topics: Topics) -> list[str]:
+        """The topics between stages, in order."""
+        return [topics.asset(stage.makes) for stage in self.stages[:-1]]
+
+    def route(self, event: RawEvent) -> tuple[Stage, ...]:
+        """The stages `event` passes. Raises `Rejected(invalid-event)` when its wishes cannot be met."""
+        names = [stage.name for stage in self.stages]
+        _known_only("params", list(event.params), names)
+        wanted = names if event.stages is None else list(event.stages)
+        _known_only("stages", wanted, names)
+        chosen = tuple(stage for stage in self.stages if stage.name in wanted)
+        if not chosen:
+            raise Rejected(Reason.INVALID_EVENT, "empty", field="stages", expected=f"some of {', '.join(names)}")
+        available = {RAW_ASSET: None}
+        for stage in chosen:
+            if not stage.inputs(available):
+                raise Rejected(
+                    Reason.INVALID_EVENT,
+                    f"{stage.name} needs the asset {' or '.join(stage.needs)}, which no chosen stage makes",
+                    field="stages",
+                    value=list(wanted),
+                )
+            stage.params_for(event)
+            available[stage.makes] = None
+        return chosen
+
+
+def _known_only(field: str, given: list[str], names: list[str]) -> None:
+    for name in given:
+        if name not in names:
+            raise Rejected(
+                Reason.INVALID_EVENT, "unknown stage", field=field, value=name, expected=_suggest(name, names)
+            )
+
+
+def _lint_stage(stage: Stage, made: set[str], names: set[str]) -> None:
+    where = f"stage {stage.name}"
+    if stage.operation not in OPERATIONS:
+        raise ValueError(
+            f"{where}: unknown operation {shown(stage.operation)}; {_suggest(stage.operation, OPERATIONS)}"
+        )
+    if stage.name in names:
+        raise ValueError(f"{where}: the name is used twice; every stage needs its own")
+    if stage.makes in made:
+        raise ValueError(f"{where}: makes {shown(stage.makes)}, which an earlier stage (or the photo) already is")
+    if stage.makes in RESERVED_TOPICS:
+        raise ValueError(f"{where}: makes {shown(stage.makes)}, a name that skustream keeps for a topic of its own")
+    for need in stage.needs:
+        if need not in made:
+            raise ValueError(f"{where}: needs {shown(need)}, which no earlier stage makes; {_suggest(need, made)}")
+    if not stage.needs:
+        raise ValueError(f"{where}: needs nothing; name the asset it works on")
+    if not stage.local and len(stage.needs) > 1:
+        raise ValueError(f"{where}: {stage.operation} works on one asset, but {len(stage.needs)} are named")
+    try:
+        OPERATIONS[stage.operation].model_validate(stage.params)
+    except ValidationError as error:
+        complaint = error.errors(include_url=False)[0]
+        field = ".".join(["params", *map(str, complaint["loc"])])
+        message = f"{complaint['msg']}, got {shown(complaint['input'])}; {_names_of(stage)}"
+        raise ValueError(f"{where}: {field}: {message}") from None
+
+
+def _suggest(name: str, known: Any) -> str:
+    options = sorted(known)
+    close = difflib.get_close_matches(name, options, n=1)
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(options)}"
+
+
+def default_pipeline() -> Pipeline:
+    """remove-bg → upscale → lifestyle → thumbnails, as shipped."""
+    return read_pipeline((Path(__file__).parent / "pipeline.yaml").read_text(), source="the shipped pipeline.yaml")
+
+
+def load_pipeline(path: Path | None) -> Pipeline:
+    """The pipeline file at `path`, or the shipped default. Raises `Misconfigured` naming the line's stage and field."""
+    if path is None:
+        return default_pipeline()
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise Misconfigured(f"the pipeline file {path} cannot be read: {error.strerror}") from None
+    return read_pipeline(text, source=str(path))
+
+
+def read_pipeline(text: str, *, source: str) -> Pipeline:
+    """A pipeline from YAML text; `source` names it in errors."""
+    try:
+        return Pipeline.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise Misconfigured(f"{source}: not YAML: {error}") from None
+    except ValidationError as error:
+        complaint = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in complaint["loc"])
+        message = complaint["msg"].removeprefix("Value error, ")
+        raise Misconfigured(f"{source}: {field + ': ' if field else ''}{message}") from None

@@ -1,0 +1,1 @@
+"""PixelAPI's door: one HTTP request per call, foreign answers in, our few words out."""

@@ -1,0 +1,88 @@
+"""PixelAPI as the stages see it. Every call is exactly one HTTP request to the API host (L3 counts them).
+
+Comes in: an order (operation, parameters, picture). Goes out: a `JobReport`, or an error that says whose fault it was.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class JobState(StrEnum):
+    """What PixelAPI says of a job; unknown statuses count as running until the deadline."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The input picture as a local file, for multipart."""
+
+    path: Path
+    filename: str
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One job to buy. `source` is a URL PixelAPI can read, or a file to upload."""
+
+    operation: str
+    source: str | Upload
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """What one answer said. `job_id` may be None on a synchronous answer; `output_url` is temporary (24 h)."""
+
+    state: JobState
+    job_id: str | None = None
+    output_url: str | None = None
+    credits: Decimal | None = None
+    detail: str | None = None
+    status: str = ""
+    """The provider's own word, for the logs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """`GET /account/balance`."""
+
+    credits: Decimal | None
+    plan: str | None
+
+
+class PixelApi(Protocol):
+    """The paid API.
+
+    All methods raise: `Throttled` (429), `Unavailable` (401, 402, 403, unreachable before anything was sent, no known
+    dialect), `Transient` (a refusal that passes: 5xx in the API's own words), and as each method says.
+    """
+
+    async def submit(self, order: Order) -> JobReport:
+        """Buy one job: one POST, never repeated inside.
+
+        Raises `Rejected(api-rejected)` on a definite refusal for the input's sake, `Ambiguous` when the request may
+        have arrived and its answer is lost. `Transient(free=True)` when this dialect's path does not exist: the other
+        dialect is remembered, and nothing was bought.
+        """
+        ...
+
+    async def poll(self, operation: str, job_id: str) -> JobReport:
+        """Ask after a job: one GET. A 404 or a lost answer is `Transient`: a poll never abandons a job."""
+        ...
+
+    async def balance(self) -> Balance:
+        """Credits left: one GET."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...

@@ -1,0 +1,161 @@
+"""What walks between the stages: the raw event verbatim plus the assets made so far, and the terminal record.
+
+Comes in: a raw event (first stage) or a stage record's bytes. Goes out: bytes for the next topic, or the terminal one.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Self
+
+import orjson
+from pydantic import Field, PrivateAttr
+
+from stream.core.errors import Reason, Rejected
+from stream.events import MAX_EVENT_BYTES, Frozen, Origin, Place, Priority, RawEvent, read_model, read_raw
+
+RECORD_VERSION = 1
+MAX_RECORD_BYTES = 3 * MAX_EVENT_BYTES
+"""A stage record holds the raw event (JSON-escaped, at most twice its size) and the assets made so far."""
+
+
+class Status(StrEnum):
+    """How an event ended in `completed`."""
+
+    COMPLETED = "completed"
+    SUPERSEDED = "superseded"
+
+
+class Asset(Frozen):
+    """One re-hosted picture. `key` is its place in the store, `url` where the CDN serves it."""
+
+    key: str
+    url: str
+    content_type: str
+    width: int
+    height: int
+    bytes: int
+    sha256: str
+    credits: Decimal = Decimal(0)
+    """What this event paid for it: zero where it was reused."""
+    seconds: float = 0.0
+    """From the start of the job to the asset in the store."""
+
+    def as_reused(self) -> Self:
+        """The same picture, paid by somebody earlier."""
+        return self.model_copy(update={"credits": Decimal(0)})
+
+
+class StageRecord(Frozen):
+    """The record between two stages. The raw event travels verbatim, so that any stage's letter holds it."""
+
+    v: int = Field(default=RECORD_VERSION, ge=RECORD_VERSION, le=RECORD_VERSION)
+    raw: str
+    origin: Origin
+    timestamp_ms: int
+    priority: Priority = Priority.LIVE
+    replay: int = 0
+    source_version: str | None = None
+    started_at: float
+    assets: dict[str, Asset] = Field(default_factory=dict)
+
+    _event: RawEvent | None = PrivateAttr(default=None)
+
+    @property
+    def event(self) -> RawEvent:
+        """The raw event, read once."""
+        if self._event is None:
+            self._event = read_raw(self.raw.encode())
+        return self._event
+
+    @property
+    def place(self) -> Place:
+        """The event's place in its image's order; a retry or replay keeps its origin's."""
+        return self.event.place(self.origin, self.timestamp_ms)
+
+    def with_assets(self, made: dict[str, Asset], *, source_version: str | None = None) -> "StageRecord":
+        """This record one stage further."""
+        update: dict[str, Any] = {"assets": {**self.assets, **made}}
+        if source_version is not None:
+            update["source_version"] = source_version
+        return self.model_copy(update=update)
+
+    def encode(self) -> bytes:
+        """The record as JSON bytes."""
+        return dump(self)
+
+
+class Terminal(Frozen):
+    """The one end of an event in the `completed` topic (L1)."""
+
+    v: int = RECORD_VERSION
+    event_id: str
+    sku_id: str
+    image_id: str
+    batch_id: str | None = None
+    status: Status
+    replay: int = 0
+    priority: Priority = Priority.LIVE
+    origin: Origin
+    superseded_by: Origin | None = None
+    source_version: str | None = None
+    assets: dict[str, Asset]
+    credits: Decimal
+    started_at: float
+    finished_at: float
+
+    def encode(self) -> bytes:
+        """The record as JSON bytes."""
+        return dump(self)
+
+
+def terminal_of(
+    record: StageRecord, *, status: Status, finished_at: float, superseded_by: Origin | None = None
+) -> Terminal:
+    """The terminal record of `record`; `superseded_by` names the newer event where one won."""
+    event, origin = record.event, record.origin
+    default_id = f"{origin.topic}-{origin.partition}-{origin.offset}-{origin.index}"
+    return Terminal(
+        event_id=event.event_id or default_id,
+        sku_id=event.sku_id,
+        image_id=event.image_id,
+        batch_id=event.batch_id,
+        status=status,
+        replay=record.replay,
+        priority=record.priority,
+        origin=origin,
+        superseded_by=superseded_by,
+        source_version=record.source_version,
+        assets=record.assets,
+        credits=sum((asset.credits for asset in record.assets.values()), start=Decimal(0)),
+        started_at=record.started_at,
+        finished_at=finished_at,
+    )
+
+
+def first_record(
+    value: bytes | None, origin: Origin, *, timestamp_ms: int, priority: Priority, started_at: float
+) -> StageRecord:
+    """A raw topic's record as the first stage's input. Raises `Rejected(invalid-event)`."""
+    event = read_raw(value)
+    assert value is not None  # noqa: S101 - read_raw refuses None
+    record = StageRecord(
+        raw=value.decode(), origin=origin, timestamp_ms=timestamp_ms, priority=priority, started_at=started_at
+    )
+    record._event = event  # noqa: SLF001 - what was just read need not be read again
+    return record
+
+
+def read_stage_record(value: bytes | None) -> StageRecord:
+    """A stage topic's bytes. Raises `Rejected(invalid-event)`: topic contents are hostile until checked."""
+    record = read_model(StageRecord, value, limit_bytes=MAX_RECORD_BYTES)
+    _ = record.event
+    if record.source_version is None:
+        raise Rejected(
+            Reason.INVALID_EVENT, "missing", field="source_version", expected="the version the first stage resolved"
+        )
+    return record
+
+
+def dump(model: Frozen) -> bytes:
+    """A model as JSON bytes; decimals travel as strings, so that nothing is rounded."""
+    return orjson.dumps(model.model_dump(mode="json"))

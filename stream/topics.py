@@ -1,0 +1,86 @@
+"""The addresses: every topic's name, purpose and the limits that keep the laws.
+
+Comes in: the prefix and the pipeline's asset names. Goes out: names, and what `topics create|check` demands of each.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from stream.events import MAX_EVENT_BYTES, Priority
+from stream.records import MAX_RECORD_BYTES
+
+DEFAULT_PREFIX = "product-images"
+DAY_MS = 24 * 3600 * 1000
+LETTER_HEADERS_MAX_BYTES = 16 * 1024
+RECORD_OVERHEAD_BYTES = 4 * 1024
+"""Batch and record framing, key and our own small headers."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """What one topic must be like. `limits` are topic configurations by their Kafka names."""
+
+    name: str
+    purpose: str
+    limits: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """All names below one prefix."""
+
+    prefix: str = DEFAULT_PREFIX
+
+    @property
+    def raw(self) -> str:
+        """Where the PIM publishes live events."""
+        return f"{self.prefix}.raw"
+
+    @property
+    def backfill(self) -> str:
+        """Where catalogs go that can wait."""
+        return f"{self.prefix}.raw.backfill"
+
+    @property
+    def completed(self) -> str:
+        """Terminal records."""
+        return f"{self.prefix}.completed"
+
+    @property
+    def dead_letter(self) -> str:
+        """Letters (L6)."""
+        return f"{self.prefix}.dead-letter"
+
+    def asset(self, name: str) -> str:
+        """Where records wait that have the asset `name`."""
+        return f"{self.prefix}.{name}"
+
+    def group(self, stage: str) -> str:
+        """The consumer group of a stage."""
+        return f"{self.prefix}.{stage}"
+
+    def entries(self) -> dict[str, Priority]:
+        """The entry topics and the priority each one means."""
+        return {self.raw: Priority.LIVE, self.backfill: Priority.BACKFILL}
+
+    def plans(self, between: Iterable[str]) -> list[TopicPlan]:
+        """Every topic a pipeline needs; `between` are the stage topics of `Pipeline.topics_between`."""
+        stage_bytes = MAX_RECORD_BYTES + RECORD_OVERHEAD_BYTES
+        letter_bytes = stage_bytes + LETTER_HEADERS_MAX_BYTES
+        week, month = str(7 * DAY_MS), str(30 * DAY_MS)
+        plans = [
+            TopicPlan(
+                self.raw, "raw-image events from the PIM", _limits(MAX_EVENT_BYTES + RECORD_OVERHEAD_BYTES, week)
+            ),
+            TopicPlan(
+                self.backfill, "raw-image events that can wait", _limits(MAX_EVENT_BYTES + RECORD_OVERHEAD_BYTES, week)
+            ),
+        ]
+        plans += [TopicPlan(name, "records between two stages", _limits(stage_bytes, week)) for name in between]
+        plans.append(TopicPlan(self.completed, "one terminal record per event", _limits(stage_bytes, month)))
+        plans.append(TopicPlan(self.dead_letter, "letters: failed input, byte for byte", _limits(letter_bytes, month)))
+        return plans
+
+
+def _limits(max_message_bytes: int, retention_ms: str) -> dict[str, str]:
+    return {"max.message.bytes": str(max_message_bytes), "retention.ms": retention_ms, "cleanup.policy": "delete"}
