@@ -1,0 +1,49 @@
+"""The services every floor of tests may ask for. Each is started at most once per run, and only if asked.
+
+A service that cannot be had fails the run where CI is set: a delivery test that was skipped has proved nothing.
+At a desk it skips, and the reason names the command that provides it.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import pytest
+
+from tests.services import ServiceMissing
+from tests.services.kafka import ExistingKafka, KafkaCluster, open_breakable, open_kafka
+
+Service = TypeVar("Service")
+
+
+def _demand(provide: Callable[[], Service]) -> Service:
+    try:
+        return provide()
+    except ServiceMissing as missing:
+        if os.environ.get("CI"):
+            pytest.fail(f"a service is missing: {missing}", pytrace=False)
+        pytest.skip(f"NOT PROVED HERE, a service is missing: {missing}")
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaCluster | ExistingKafka]:
+    """One broker, shared by the run: use topics and groups that begin with `prefix`."""
+    cluster = _demand(open_kafka)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka3() -> Iterator[KafkaCluster]:
+    """Three brokers that may be killed; whoever kills one restarts it."""
+    cluster = _demand(lambda: open_breakable(3))
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A name nobody else uses, for this test's topics, groups, transactional ids and buckets."""
+    # Not from `random`, which is reseeded for each test.
+    return f"t{secrets.token_hex(5)}"

@@ -1,0 +1,200 @@
+"""Apache Kafka on loopback: one or three KRaft brokers, or the broker that KAFKA_BOOTSTRAP_SERVERS names.
+
+By hand: `python -m tests.services.kafka --brokers 1`. In tests: fixtures `kafka` and `kafka3` of `tests/conftest.py`.
+"""
+
+import argparse
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Self
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from tests.services import ServiceMissing, jars
+from tests.services.node import Address, Node
+from tests.services.waiting import free_ports, listens, until
+
+ENVIRONMENT = "KAFKA_BOOTSTRAP_SERVERS"
+_READY_SECONDS = 60.0
+# librdkafka tells every refused connection; while a broker starts or is killed on purpose that is no news.
+_silence = logging.getLogger("tests.services.kafka.client")
+_silence.addHandler(logging.NullHandler())
+_silence.propagate = False
+
+
+class KafkaCluster:
+    """`brokers` nodes (1 or 3), each broker and controller. Without `data_dir` the data dies with `stop()`.
+
+    `port`: the first broker's port; the others follow, controllers from `port + 10`. None: free ones.
+    Raises ServiceMissing from `start()` without Java or Maven, RuntimeError when a node dies while starting.
+    """
+
+    def __init__(self, brokers: int = 1, *, data_dir: Path | None = None, port: int | None = None) -> None:
+        self.brokers = brokers
+        self._disposable = data_dir is None
+        self._folder = data_dir or Path(tempfile.mkdtemp(prefix="skustream-kafka-"))
+        fixed = [] if port is None else [*range(port, port + brokers), *range(port + 10, port + 10 + brokers)]
+        ports = fixed or free_ports(2 * brokers)
+        addresses = [Address(n + 1, ports[n], ports[n + brokers]) for n in range(brokers)]
+        self.nodes = {a.number: Node(a, addresses, self._folder / f"{brokers}-node-{a.number}") for a in addresses}
+        self.bootstrap_servers = ",".join(f"127.0.0.1:{a.port}" for a in addresses)
+        self._admin: AdminClient | None = None
+
+    def start(self) -> Self:
+        """Fetch what is missing, start every node and return once topics can be created."""
+        jars.fetch()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Node.format, self.nodes.values()))
+        for node in self.nodes.values():
+            node.start()
+        self.wait_ready()
+        return self
+
+    def stop(self) -> None:
+        """End every node. Data nobody will read again needs no goodbye."""
+        sig = signal.SIGKILL if self._disposable else signal.SIGTERM
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda node: node.end(sig), self.nodes.values()))
+        self._admin = None
+        if self._disposable:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def kill(self, node: int, sig: signal.Signals = signal.SIGKILL) -> None:
+        """Send `sig` to node `node` (from 1) and return when it is gone (SIGSTOP, SIGCONT: at once)."""
+        self.nodes[node].end(sig)
+
+    def restart(self, node: int) -> None:
+        """Start a killed node again, on its ports and data, and return once it has caught up."""
+        self.nodes[node].start()
+        self.wait_ready()
+
+    def admin(self) -> AdminClient:
+        """The cluster's admin client; one and the same, kept referenced (a dropped one loses its answers)."""
+        if self._admin is None:
+            self._admin = AdminClient({"bootstrap.servers": self.bootstrap_servers}, logger=_silence)
+        return self._admin
+
+    def wait_ready(self, timeout_seconds: float = _READY_SECONDS) -> None:
+        """Return once every running node serves, all their replicas are in sync and a topic can be created."""
+        running = [node for node in self.nodes.values() if node.is_running]
+        try:
+            until(lambda: self._serves(running), timeout_seconds=timeout_seconds, what="Kafka ready")
+        except TimeoutError as late:
+            words = "\n".join(f"--- node {node.address.number}\n{node.last_words()}" for node in running)
+            raise RuntimeError(f"{late}\n{words}") from late
+        _create_and_delete_topic(self.admin(), copies=len(running), timeout_seconds=timeout_seconds)
+
+    def _serves(self, running: list[Node]) -> bool:
+        dead = next((node for node in running if not node.is_running), None)
+        if dead is not None:
+            raise RuntimeError(f"Kafka node {dead.address.number} died while starting:\n{dead.last_words()}")
+        if not all(listens(node.address.port) for node in running):
+            return False
+        return is_in_sync(self.admin(), {node.address.number for node in running})
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class ExistingKafka:
+    """The cluster somebody else runs (KAFKA_BOOTSTRAP_SERVERS). It serves, but it is not ours to break."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers}, logger=_silence)
+        self.brokers = 0
+
+    def start(self) -> Self:
+        """Return once it answers; `brokers` is how many it has. Raises ServiceMissing."""
+        self.wait_ready()
+        self.brokers = len(self._admin.list_topics(timeout=10).brokers)
+        return self
+
+    def stop(self) -> None:
+        """Leave it alone."""
+
+    def admin(self) -> AdminClient:
+        """The cluster's admin client."""
+        return self._admin
+
+    def wait_ready(self, timeout_seconds: float = _READY_SECONDS) -> None:
+        """Return once a topic can be created. Raises ServiceMissing."""
+        try:
+            self._admin.list_topics(timeout=timeout_seconds)
+            _create_and_delete_topic(self._admin, copies=1, timeout_seconds=timeout_seconds)
+        except (KafkaException, TimeoutError) as error:
+            raise ServiceMissing(f"{ENVIRONMENT}={self.bootstrap_servers} does not serve: {error}") from error
+
+
+def open_kafka() -> KafkaCluster | ExistingKafka:
+    """Return one started broker: the one the environment names, else one of our own. Raises ServiceMissing."""
+    named = os.environ.get(ENVIRONMENT)
+    return ExistingKafka(named).start() if named else KafkaCluster(1).start()
+
+
+def open_breakable(brokers: int) -> KafkaCluster:
+    """Return a started cluster whose nodes may be killed. Raises ServiceMissing when we were told to use another."""
+    if os.environ.get(ENVIRONMENT):
+        raise ServiceMissing(f"brokers are killed and restarted here, which {ENVIRONMENT} rules out: unset it")
+    return KafkaCluster(brokers).start()
+
+
+def is_in_sync(admin: AdminClient, nodes: set[int]) -> bool:
+    """Tell whether exactly `nodes` serve and every partition has a leader and all its replicas on them in sync."""
+    try:
+        seen = admin.list_topics(timeout=2)
+    except KafkaException:
+        return False
+    partitions = [partition for topic in seen.topics.values() for partition in topic.partitions.values()]
+    return set(seen.brokers) == nodes and all(
+        partition.leader in nodes and set(partition.isrs) >= set(partition.replicas) & nodes for partition in partitions
+    )
+
+
+def _create_and_delete_topic(admin: AdminClient, *, copies: int, timeout_seconds: float) -> None:
+    name = f"ready-{uuid.uuid4().hex}"
+    topic = NewTopic(name, num_partitions=1, replication_factor=copies)
+    admin.create_topics([topic], operation_timeout=timeout_seconds)[name].result(timeout_seconds)
+    admin.delete_topics([name], operation_timeout=timeout_seconds)[name].result(timeout_seconds)
+
+
+def _main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.services.kafka", description="Apache Kafka, until Ctrl-C.")
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--port", type=int, default=9092, help="port of the first broker")
+    parser.add_argument("--data-dir", type=Path, default=jars.LIBS.parent / "data", help="kept between runs")
+    asked = parser.parse_args()
+    ended = threading.Event()
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sig, lambda *_: ended.set())
+    cluster = KafkaCluster(asked.brokers, data_dir=asked.data_dir.absolute(), port=asked.port)
+    try:
+        cluster.start()
+        print(cluster.bootstrap_servers, flush=True)  # noqa: T201 - the answer of this command
+        while not ended.wait(1):
+            if not all(node.is_running for node in cluster.nodes.values()):
+                sys.stderr.write("a broker died: see broker.out in the data folder\n")
+                return 1
+    except ServiceMissing as missing:
+        sys.stderr.write(f"{missing}\n")
+        return 1
+    finally:
+        cluster.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

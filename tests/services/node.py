@@ -1,0 +1,118 @@
+"""One broker: its address, its settings, its folder, its process. `kafka.py` puts one or three of them together."""
+
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.services import jars, leash
+
+CLUSTER_ID = "c2t1c3RyZWFtLXRlc3RzMQ"
+_JVM = (
+    "-Xms96m", "-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+    f"-Dlog4j2.configurationFile={jars.LOGGING}",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where node `number` (from 1) listens, on loopback."""
+
+    number: int
+    port: int
+    controller_port: int
+
+
+def settings_of(here: Address, everybody: list[Address], folder: Path) -> dict[str, str]:
+    """Kafka's settings for one node: defaults of the real thing, except where a test would wait for nothing."""
+    copies = min(3, len(everybody))
+    in_sync = max(1, copies - 1)
+    return {
+        "process.roles": "broker,controller",
+        "node.id": str(here.number),
+        "controller.quorum.voters": ",".join(f"{a.number}@127.0.0.1:{a.controller_port}" for a in everybody),
+        "listeners": f"PLAINTEXT://127.0.0.1:{here.port},CONTROLLER://127.0.0.1:{here.controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{here.port}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": str(folder / "log"),
+        # As in production: a topic nobody created is a mistake to be seen.
+        "auto.create.topics.enable": "false",
+        "default.replication.factor": str(copies),
+        "min.insync.replicas": str(in_sync),
+        "offsets.topic.replication.factor": str(copies),
+        "transaction.state.log.replication.factor": str(copies),
+        "transaction.state.log.min.isr": str(in_sync),
+        "share.coordinator.state.topic.replication.factor": str(copies),
+        "share.coordinator.state.topic.min.isr": str(in_sync),
+        # Small: fifty partitions of each are created before the first commit and loaded after each restart.
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.num.partitions": "4",
+        "share.coordinator.state.topic.num.partitions": "1",
+        # Quick: a group forms at once, short sessions are allowed, a dead broker or a late transaction is seen soon.
+        "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
+        "num.network.threads": "2",
+        "num.io.threads": "4",
+        "log.cleaner.dedupe.buffer.size": "8388608",
+        "log.cleaner.threads": "1",
+    }
+
+
+class Node:
+    """A broker's process. Not thread-safe: one test drives it."""
+
+    def __init__(self, address: Address, everybody: list[Address], folder: Path) -> None:
+        self.address = address
+        self.log = folder / "broker.out"
+        self._folder = folder
+        self._properties = folder / "server.properties"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._settings = settings_of(address, everybody, folder)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives (a stopped one, SIGSTOP, does)."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The process id of the broker. Raises RuntimeError when it was never started."""
+        if self._process is None:
+            raise RuntimeError(f"node {self.address.number} was never started")
+        return self._process.pid
+
+    def format(self) -> None:
+        """Write the settings, and prepare the folder unless it was before."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._properties.write_text("".join(f"{name}={value}\n" for name, value in self._settings.items()))
+        done = subprocess.run(
+            [*self._java("kafka.tools.StorageTool"), "format", "--ignore-formatted",
+             "--cluster-id", CLUSTER_ID, "--config", str(self._properties)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise RuntimeError(f"Kafka could not format {self._folder}:\n{done.stdout}{done.stderr}")
+
+    def start(self) -> None:
+        """Start the process. It is not ready yet when this returns."""
+        with self.log.open("ab") as log:
+            self._process = leash.start([*self._java("kafka.Kafka"), str(self._properties)], log=log)
+
+    def end(self, sig: signal.Signals, *, timeout_seconds: float = 15) -> None:
+        """Send `sig`; unless it only stops or continues the process, wait for its end."""
+        if sig in (signal.SIGSTOP, signal.SIGCONT):
+            os.kill(self.pid, sig)
+        elif self.is_running and self._process is not None:
+            leash.reap(self._process, sig, timeout_seconds=timeout_seconds)
+
+    def last_words(self) -> str:
+        """The end of the broker's log, for the message of a failure."""
+        return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
+
+    def _java(self, main: str) -> list[str]:
+        return ["java", *_JVM, "-cp", f"{jars.LIBS}/*", main]
