@@ -13,6 +13,7 @@ import pytest
 
 from tests.services import ServiceMissing
 from tests.services.kafka import ExistingKafka, KafkaCluster, open_breakable, open_kafka
+from tests.services.s3 import S3Server
 
 Service = TypeVar("Service")
 
@@ -40,6 +41,14 @@ def kafka3() -> Iterator[KafkaCluster]:
     cluster = _demand(lambda: open_breakable(3))
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """The S3 server, shared by the run: use buckets whose names begin with `prefix`."""
+    server = _demand(lambda: S3Server().start())
+    yield server
+    server.stop()
 
 
 @pytest.fixture
