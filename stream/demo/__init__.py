@@ -1,0 +1,1 @@
+"""The demo room: a made catalog of product photos comes in, a finished contact sheet goes out."""
