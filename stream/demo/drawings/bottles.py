@@ -13,8 +13,8 @@ def _label(half: float, top: float, tall: float, colour: str, extra: str = "") -
 def wine(glass: str = "#14301c", paper: str = "#efe6d0", foil: str = "#6d1420") -> Photo:
     """A Bordeaux bottle with foil and paper label, upright frame."""
     art = (
-        _label(92, -236, 148, paper) + _label(92, -231, 1.6, "#9c7a34") + _label(92, -96, 1.6, "#9c7a34")
-        + word("MONTBRAY", 0, -212, 15, "#3a2418", weight=0.75) + word("GRANDE RESERVE", 0, -186, 6.5, "#8a6a2c")
+        _label(100, -236, 148, paper) + _label(92, -231, 1.6, "#9c7a34") + _label(92, -96, 1.6, "#9c7a34")
+        + word("MONTBRAY", 0, -212, 12, "#3a2418", weight=0.75) + word("GRANDE RESERVE", 0, -186, 4.6, "#8a6a2c")
         + '<path d="M-26 -142 V-158 H-18 V-166 H-10 V-158 H-4 V-172 H4 V-158 H10 V-166 H18 V-158 H26 V-142 Z" '
         'fill="none" stroke="#3a2418" stroke-width="1.6"/>' + word("2019", 0, -130, 9, "#3a2418")
         + small_print(0, -113, 84, 2, "#8a7458", 6)
@@ -31,7 +31,7 @@ def wine(glass: str = "#14301c", paper: str = "#efe6d0", foil: str = "#6d1420") 
 def dropper(glass: str = "#8a4310", paper: str = "#f3efe6", backdrop: str = "linen", name: str = "ALDER") -> Photo:
     """A pharmacy bottle with rubber dropper."""
     art = (
-        _label(150, -214, 166, paper) + word(name, 0, -194, 20, "#2a2a28", weight=0.8)
+        _label(150, -214, 166, paper) + word(name, 0, -194, 17, "#2a2a28", weight=0.8)
         + word("FACE OIL", 0, -162, 9, "#5b5a54") + line("M-44 -142H44", 1.2, "#2a2a28")
         + small_print(0, -130, 104, 5, "#8d8a82", 8.5) + word("30 ML", 0, -72, 8, "#5b5a54")
     )
@@ -51,7 +51,7 @@ def dropper(glass: str = "#8a4310", paper: str = "#f3efe6", backdrop: str = "lin
 def pump(body_colour: str = "#7fae9b", cap: str = "#f5f5f2", name: str = "FERN", backdrop: str = "pink") -> Photo:
     """A shampoo bottle with pump."""
     art = (
-        word(name, 0, -292, 34, "#ffffff", weight=0.55) + word("SHAMPOO", 0, -240, 11, "#ffffff")
+        word(name, 0, -292, 26, "#ffffff", weight=0.55) + word("SHAMPOO", 0, -240, 11, "#ffffff")
         + line("M-30 -214H30", 1.2, "#ffffff") + small_print(0, -120, 92, 4, "#ffffff", 8)
         + '<path d="M0 -196Q26 -176 0 -146Q-26 -176 0 -196M0 -190V-140" fill="none" stroke="#fff" stroke-width="1.8"/>'
     )
@@ -162,8 +162,8 @@ def can(colour: str = "#e2483d", stripe: str = "#fff3e2", name: str = "ZESTO", b
     art = (
         f'<path d="M-160 -190Q-80 -250 0 -190T160 -190V-120Q80 -60 0 -120T-160 -120Z" fill="{stripe}"/>'
         f'<path d="M-160 -104Q-80 -164 0 -104T160 -104V-92Q80 -32 0 -92T-160 -92Z" fill="#f6b23c"/>'
-        + f'<g transform="rotate(-4 0 -170)">{word(name, 0, -176, 38, colour, weight=1.1)}</g>'
-        + word("BLOOD ORANGE", 0, -300, 10, stripe) + word("330 ML", 0, -40, 8, stripe)
+        + f'<g transform="rotate(-4 0 -170)">{word(name, 4, -168, 24, colour, weight=1.15)}</g>'
+        + word("BLOOD ORANGE", 0, -300, 7.5, stripe) + word("330 ML", 0, -40, 8, stripe)
         + "".join(f'<circle cx="{x}" cy="{y}" r="{r}" fill="#fff" opacity=".5"/>' for x, y, r in
                   ((-60, -262, 6), (-44, -284, 4), (52, -270, 5), (70, -252, 8), (30, -60, 5), (-40, -58, 4)))
     )

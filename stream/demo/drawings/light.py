@@ -16,7 +16,7 @@ SIZE: Final = 256
 _FULL: Final = 1.25
 """What a white pixel of the diffuse picture means: key light over-exposes a little."""
 
-_KEY = '<rect x="44" y="34" width="{w}" height="150" rx="9" fill="#fff" opacity="{o}" filter="url(#b)"/>'
+_KEY = '<rect x="36" y="34" width="{w}" height="150" rx="9" fill="#fff" opacity="{o}" filter="url(#b)"/>'
 _STRIP = '<rect x="202" y="52" width="{w}" height="130" rx="6" fill="#fff" opacity="{o}" filter="url(#b)"/>'
 
 
@@ -62,7 +62,7 @@ def _bodies(material: str) -> tuple[Any, Any]:
     table = {
         "matte": lambda: (soft, _picture(_KEY.format(w=70, o=0.07), 26)),
         "satin": lambda: (soft, _picture(_KEY.format(w=46, o=0.34) + _STRIP.format(w=14, o=0.2) + _RIM, 11)),
-        "gloss": lambda: (soft, _picture(_KEY.format(w=34, o=0.72) + _STRIP.format(w=11, o=0.46) + _RIM, 2.2)),
+        "gloss": lambda: (soft, _picture(_KEY.format(w=27, o=0.66) + _STRIP.format(w=11, o=0.46) + _RIM, 2.2)),
         "chrome": lambda: (_picture(_CHROME, 3.2) * 0.86, none),
         "brushed": lambda: (_picture(_CHROME, 13) * 0.84, none),
         "glass": lambda: (

@@ -7,6 +7,7 @@ A `View` says where the product stands in the frame and how many pixels one unit
 import math
 from array import array
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import pyvips
@@ -15,6 +16,12 @@ from stream.demo.drawings.light import lit
 
 _LUMP = 3
 """Puffed heights are made at a third of the size: they are smooth, and blurs cost by area."""
+
+_FAT = 60
+"""Cushions that round off over more pixels than this are blurred twice."""
+
+_WIDE_BLUR = 24
+"""Shadows blurred over more pixels than this are made at an eighth of the size, others at a quarter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +34,42 @@ class View:
     floor: float
     scale: float
 
-    def svg(self, markup: str, shrink: float = 1.0) -> Any:
-        """Product markup as an RGBA uchar image of the frame, `shrink` times smaller."""
-        width, height = math.ceil(self.width / shrink), math.ceil(self.height / shrink)
-        scale, left, floor = self.scale / shrink, self.left / shrink, self.floor / shrink
+    def svg(self, markup: str, box: "Box | None" = None, shrink: float = 1.0) -> Any:
+        """Product markup as an RGBA uchar image of `box` (the whole frame when None), `shrink` times smaller."""
+        box = box or Box(0, 0, self.width, self.height)
+        scale = self.scale / shrink
+        left, floor = (self.left - box.left) / shrink, (self.floor - box.top) / shrink
         page = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-            f'width="{width}" height="{height}">'
+            f'<svg xmlns="http://www.w3.org/2000/svg" '
+            f'width="{math.ceil(box.width / shrink)}" height="{math.ceil(box.height / shrink)}">'
             f'<g transform="translate({left:.3f} {floor:.3f}) scale({scale:.5f})">{markup}</g></svg>'
         )
         return pyvips.Image.svgload_buffer(page.encode())
+
+    def clip(self, left: float, top: float, right: float, bottom: float) -> "Box":
+        """The part of the frame between these edges in pixels, never empty."""
+        x0, y0 = min(max(math.floor(left), 0), self.width - 1), min(max(math.floor(top), 0), self.height - 1)
+        x1, y1 = min(math.ceil(right), self.width), min(math.ceil(bottom), self.height)
+        return Box(x0, y0, max(x1 - x0, 1), max(y1 - y0, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of the frame in pixels. Layers work in theirs alone: most products fill a third of the frame."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def _extent(mask: Any, view: View, shrink: int, margin: float = 0.0) -> Box:
+    """The box round everything visible in a shrunken mask."""
+    left, top, width, height = mask.find_trim(threshold=1, background=[0])
+    pad = shrink + margin
+    return view.clip(
+        left * shrink - pad, top * shrink - pad, (left + width) * shrink + pad, (top + height) * shrink + pad
+    )
 
 
 class Layer(Protocol):
@@ -47,10 +80,10 @@ class Layer(Protocol):
         ...
 
 
-def _over(canvas: Any, colour: Any, alpha: Any, left: int, top: int) -> Any:
-    """Put `colour` (float RGB) with `alpha` (0..1) on the canvas at a place inside it."""
-    below = canvas.crop(left, top, colour.width, colour.height)
-    return canvas.insert(below + (colour - below) * alpha, left, top).copy_memory()
+def _over(canvas: Any, colour: Any, alpha: Any, box: Box) -> Any:
+    """Put `colour` (float RGB) with `alpha` (0..1) into a box of the canvas."""
+    below = canvas.crop(box.left, box.top, box.width, box.height)
+    return canvas.insert(below + (colour - below) * alpha, box.left, box.top).copy_memory()
 
 
 def _flatten(art: Any) -> tuple[Any, Any]:
@@ -65,8 +98,9 @@ class Flat:
 
     def paint(self, canvas: Any, view: View) -> Any:
         """See `Layer`."""
-        colour, alpha = _flatten(view.svg(self.markup))
-        return _over(canvas, colour, alpha, 0, 0)
+        box = _extent(view.svg(self.markup, shrink=_LUMP)[3], view, _LUMP)
+        colour, alpha = _flatten(view.svg(self.markup, box))
+        return _over(canvas, colour, alpha, box)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +113,16 @@ class Shade:
 
     def paint(self, canvas: Any, view: View) -> Any:
         """See `Layer`."""
-        mask = view.svg(self.markup, 4)[3].cast("float") / 255
-        soft = mask.gaussblur(max(self.blur * view.scale / 4, 0.3))
-        soft = soft.resize(4, kernel="linear").crop(0, 0, view.width, view.height)
-        warm = [1.0, 1.02, 1.05]
-        return (canvas * (soft * [-self.strength * w for w in warm] + 1)).copy_memory()
+        shrink = 8 if self.blur * view.scale > _WIDE_BLUR else 4
+        mask = view.svg(self.markup, shrink=shrink)[3]
+        box = _extent(mask, view, shrink, self.blur * view.scale * 2.6)
+        mask = view.svg(self.markup, box, shrink)[3].cast("float") / 255
+        soft = mask.gaussblur(max(self.blur * view.scale / shrink, 0.3), precision="float")
+        soft = soft.resize(shrink, kernel="linear").crop(0, 0, box.width, box.height)
+        below = canvas.crop(box.left, box.top, box.width, box.height)
+        # Shadows on paper are a little warm: blue goes first.
+        darker = below * (soft * [-self.strength * warmth for warmth in (1.0, 1.02, 1.05)] + 1)
+        return canvas.insert(darker, box.left, box.top).copy_memory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,37 +146,53 @@ class Puff:
 
     def paint(self, canvas: Any, view: View) -> Any:
         """See `Layer`."""
-        mask = view.svg(self.shape)[3]
-        left, top, width, height = mask.find_trim(threshold=8, background=[0])
-        if width == 0 or height == 0:
-            return canvas
+        rough = view.svg(self.shape, shrink=_LUMP)[3]
+        box = _extent(rough, view, _LUMP)
         if self.drop:
             canvas = Shade(f'<g transform="translate(3 7)">{self.shape}</g>', 7, self.drop).paint(canvas, view)
-        edge = mask.crop(left, top, width, height).cast("float") / 255
-        across, down = self._normals(edge, view, left, top)
+        edge = view.svg(self.shape, box)[3].cast("float") / 255
+        across, down = self._normals(view, box)
         shine = lit(self.material, across, down)
-        art, own = _flatten(view.svg(self.art).crop(left, top, width, height))
-        colour = art * shine[0] + shine[1] * 255
-        return _over(canvas, colour, edge * own * self.see_through, left, top)
+        art, own = _flatten(view.svg(self.art, box))
+        return _over(canvas, art * shine[0] + shine[1] * 255, edge * own * self.see_through, box)
 
-    def _normals(self, edge: Any, view: View, left: int, top: int) -> tuple[Any, Any]:
-        reach = self.radius * view.scale
-        pad = math.ceil(reach * 1.5) // _LUMP * _LUMP + _LUMP
-        room = edge.embed(pad, pad, edge.width + 2 * pad, edge.height + 2 * pad)
-        small = room.shrink(_LUMP, _LUMP).gaussblur(max(reach / 1.7 / _LUMP, 0.4), precision="float")
-        depth = small.resize(_LUMP, kernel="cubic") * 2 - 1
-        depth = depth.crop(pad, pad, edge.width, edge.height).clamp(min=0.003, max=1)
-        height = (depth * (depth * -1 + 2)) ** 0.5 * (reach * self.swell)
-        if self.relief:
-            bumps = view.svg(self.relief).crop(left, top, edge.width, edge.height)
-            height += (bumps[1] * (bumps[3].cast("float") / 255)).gaussblur(1.1) * (self.rise * view.scale / 255)
-        if self.grain:
-            rough = pyvips.Image.gaussnoise(edge.width, edge.height, sigma=self.grain, mean=0, seed=11)
-            height += rough.gaussblur(0.9)
+    def _normals(self, view: View, box: Box) -> tuple[Any, Any]:
+        height = self._height(view, box)
         slope_x = height.conv(pyvips.Image.new_from_array([[-1, 0, 1]], scale=2))
         slope_y = height.conv(pyvips.Image.new_from_array([[-1], [0], [1]], scale=2))
         length = (slope_x * slope_x + slope_y * slope_y + 1) ** 0.5
         return slope_x * -1 / length, slope_y * -1 / length
+
+    def _height(self, view: View, box: Box) -> Any:
+        """The cushion's height in pixels: half a circle from the outline to `radius` inside it."""
+        reach = self.radius * view.scale
+        shrink = max(min(int(reach / 5), 6), 1)
+        pad = math.ceil(reach * 1.5) // shrink * shrink + shrink
+        room = Box(box.left - pad, box.top - pad, box.width + 2 * pad, box.height + 2 * pad)
+        small = view.svg(self.shape, room, shrink)[3].cast("float") / 255
+        depth = small.gaussblur(max(reach / 1.7 / shrink, 0.4), precision="float") * 2 - 1
+        if reach > _FAT:
+            # A wide blur flattens the rim of round shapes; a narrow one keeps it turning.
+            depth = depth.clamp(min=0, max=1) * 0.6 + (small.gaussblur(reach / 5 / shrink, precision="float") * 2 - 1) * 0.4
+        depth = depth.copy_memory().resize(shrink, kernel="cubic").crop(pad, pad, box.width, box.height).clamp(min=0.003, max=1)
+        height = (depth * (depth * -1 + 2)) ** 0.5 * (reach * self.swell)
+        if self.relief:
+            bumps = view.svg(self.relief, box)
+            height += (bumps[1] * (bumps[3].cast("float") / 255)).gaussblur(1.1) * (self.rise * view.scale / 255)
+        if self.grain:
+            height += skin(box.width, box.height) * self.grain
+        return height.copy_memory()
+
+
+@cache
+def _skin() -> Any:
+    """Fine bumps around 0, made once and cut to size."""
+    return pyvips.Image.gaussnoise(1024, 1024, sigma=1.0, mean=0, seed=11).gaussblur(0.9).copy_memory()
+
+
+def skin(width: int, height: int) -> Any:
+    """A cut of fine bumps, `width` x `height` pixels, for leather, cloth and clay."""
+    return _skin().crop(0, 0, min(width, 1024), min(height, 1024)).embed(0, 0, width, height, extend="mirror")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,26 +217,25 @@ class Turned:
         first, last = self.outline[0][0], self.outline[-1][0]
         widest = max(radius for _, radius in self.outline) * view.scale + 2
         middle = view.left + self.centre * view.scale
-        left, right = max(int(middle - widest), 0), min(int(middle + widest) + 1, view.width)
-        top = max(int(view.floor + first * view.scale) - 1, 0)
-        bottom = min(int(view.floor + last * view.scale + widest * self.tilt) + 2, view.height)
-        place = pyvips.Image.xyz(right - left, bottom - top)
-        across = place[0] + (left - middle)
-        down = (place[1] + (top - view.floor)) / view.scale
+        highest, lowest = view.floor + first * view.scale - 1, view.floor + last * view.scale + widest * self.tilt + 2
+        box = view.clip(middle - widest, highest, middle + widest, lowest)
+        place = pyvips.Image.xyz(box.width, box.height)
+        across = (place[0] + (box.left - middle)).copy_memory()
+        down = (place[1] + (box.top - view.floor)) / view.scale
         table = self._table(view)
         row = self._rows(across / view.scale, down, table)
-        found = self._look(table, row)
+        found = self._look(table, row).copy_memory()
         reach, slope = found[0] * view.scale, found[1]
-        turn = (across / reach.clamp(min=0.5, max=9999)).clamp(min=-1, max=1)
+        turn = (across / reach.clamp(min=0.5, max=9999)).clamp(min=-1, max=1).copy_memory()
         inside = (reach - across.abs() + 0.5).clamp(min=0, max=1)
         inside *= ((row - first) * view.scale + 1).clamp(min=0, max=1)
         inside *= ((row * -1 + last) * view.scale + 0.5).clamp(min=0, max=1)
         shine = self._shine(turn, slope)
         art = self._art(turn, (row - first) / (last - first), view)
         if self.clear:
-            below = canvas.crop(left, top, art.width, art.height)
+            below = canvas.crop(box.left, box.top, box.width, box.height)
             art = art * (1 - self.clear) + (art / 255 * below) * self.clear
-        return _over(canvas, art * shine[0] + shine[1] * 255, inside, left, top)
+        return _over(canvas, art * shine[0] + shine[1] * 255, inside, box)
 
     def _table(self, view: View) -> Any:
         """Radius and slope for each half pixel from top to bottom, one row each."""
@@ -202,7 +256,7 @@ class Turned:
 
     def _rows(self, across: Any, down: Any, table: Any) -> Any:
         """The height on the body seen at each pixel: found by a few steps, since the front hangs lower by its depth."""
-        row = down
+        row = down = down.copy_memory()
         for pull in (1.0, 0.7, 0.6):
             radius = self._look(table, row)[0]
             depth = (radius * radius - across * across).clamp(min=0, max=1e9) ** 0.5
@@ -214,8 +268,7 @@ class Turned:
         length = (slope * slope + 1) ** 0.5
         down = slope * -1 / length * math.cos(math.asin(self.tilt)) + facing / length * self.tilt
         if self.grain:
-            rough = pyvips.Image.gaussnoise(turn.width, turn.height, sigma=self.grain, mean=0, seed=5)
-            down += rough.gaussblur(0.8)
+            down += skin(turn.width, turn.height) * self.grain
         return lit(self.material, turn / length, down)
 
     def _art(self, turn: Any, part: Any, view: View) -> Any:

@@ -1,5 +1,7 @@
 """The kitchen table: colours come in, photos of mugs, glasses, a kettle and a tap go out."""
 
+import random
+
 from stream.demo.drawings.props import area, disc, ground, line, mouth
 from stream.demo.drawings.solids import Flat, Layer, Puff, Shade, Turned
 from stream.demo.drawings.studio import Photo
@@ -26,9 +28,11 @@ def mug(
 
 def speckled_mug() -> Photo:
     """A stoneware mug: raw clay foot, oat glaze, iron specks."""
+    iron = random.Random(3)
     dots = "".join(
-        f'<circle cx="{(i * 73) % 430 - 215}" cy="{-((i * 47) % 262) - 10}" r="{0.8 + (i * 13 % 7) * 0.28:.2f}" fill="#6b4a30"/>'
-        for i in range(150)
+        f'<circle cx="{iron.uniform(-218, 218):.1f}" cy="{iron.uniform(-290, 0):.1f}" r="{iron.uniform(0.6, 2.6):.1f}" '
+        'fill="#6b4a30" opacity=".8"/>'
+        for _ in range(190)
     )
     drip = "M-230 -66Q-190 -54 -150 -64T-60 -58T30 -66T120 -56T230 -64V10H-230Z"
     art = dots + area(drip, "#b98b63")
@@ -111,7 +115,7 @@ def tap() -> Photo:
     layers: list[Layer] = [
         *ground(56, 10),
         Shade('<ellipse cx="190" cy="16" rx="180" ry="10"/>', 18, 0.2),
-        Puff(line(neck, 38, extra='stroke-linecap="butt"'), line(neck, 40), "chrome", 19),
+        Puff(line(neck, 38), line(neck, 40), "chrome", 19),
         Turned(((-396, 21), (-392, 24), (-360, 24), (-356, 22)), "#fff", "chrome", centre=232, tilt=0.1),
         Turned(((-190, 26), (-184, 32), (-70, 32), (-60, 33), (-20, 34), (-14, 50), (0, 54)), "#fff", "chrome", tilt=0.13),
         Puff(line(lever, 15), line(lever, 15), "chrome", 7.5, drop=0.15),
