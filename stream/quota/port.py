@@ -32,6 +32,13 @@ class Ask:
 class Grant(Protocol):
     """The right to send one request now."""
 
+    def sending(self) -> None:
+        """The request leaves now: call it just before sending when something was awaited since `admit` (a claim).
+
+        Raises `Throttled` when the grant ended unused meanwhile: give it back, send nothing, ask again.
+        """
+        ...
+
     def answered(self) -> None:
         """The request surely arrived by now (its answer began, or it failed): charged for one window from now."""
         ...
