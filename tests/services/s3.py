@@ -54,7 +54,7 @@ class S3Server:
         (self._folder / "data").mkdir(parents=True, exist_ok=True)
         self._write_keys()
         with (self._folder / "weed.out").open("ab") as log:
-            self._process = leash.start([weed, "mini", *self._options()], log=log, env=_environment())
+            self._process = leash.start([weed, "mini", *self._options()], log=log, env=_environment(self._folder))
         until(self._serves, timeout_seconds=_READY_SECONDS, what="S3 ready")
         return self
 
@@ -138,9 +138,10 @@ def _binary() -> str:
     return found
 
 
-def _environment() -> dict[str, str]:
+def _environment(folder: Path) -> dict[str, str]:
     # Keys in the environment would become a second identity beside ours.
-    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "S3_", "WEED_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "S3_", "WEED_"))}
+    return kept | {"TMPDIR": str(folder)}  # its sockets would stay in the common folder
 
 
 def _main() -> int:
