@@ -14,13 +14,17 @@ class Whose(StrEnum):
     """Whose URL it is; decides the hosts that are allowed and whose fault a failure is."""
 
     SOURCE = "source"
-    """`raw_url`: any public host. Fails with `Rejected(source-refused | source-missing)` or `Transient`."""
+    """`raw_url`: any public host.
+
+    Fails with `Rejected(source-refused | source-missing)`, `Rejected(invalid-image)` where it is too large, or
+    `Transient`.
+    """
     RESULT = "result"
     """PixelAPI's output: allow-listed hosts only. Fails with `Rejected(bad-result)`, `ResultGone` or `Transient`."""
 
 
 class ResultGone(Exception):
-    """A result URL answered definitely that it is no more (403, 404, 410): poll once more before giving up."""
+    """A result URL answered definitely that it is no more (400, 401, 403, 404, 410): poll once more, then give up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class Downloads(Protocol):
     """Fetch once, bounded."""
 
     def fetch(self, url: str, whose: Whose) -> AbstractAsyncContextManager[Spooled]:
-        """Download `url` into the spool; waits while the spool is full.
+        """Download `url` into the spool; waits while the spool is full, unless the caller holds a file in it already.
 
         Raises as `Whose` says; `Unavailable(disk)` when the disk refuses.
         """
