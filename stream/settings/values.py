@@ -1,0 +1,65 @@
+"""Small readers of single values. Each raises ValueError whose text is the expectation."""
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+_NAME = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
+_HOST = re.compile(rf"^({_NAME}|\[[0-9a-fA-F:]+\])(:\d{{1,5}})?$")
+
+
+def comma_list(value: object) -> object:
+    """`a, b` as (a, b); a list of the settings file as it is."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(value) if isinstance(value, list) else value
+
+
+def lower(value: object) -> object:
+    """Words of closed sets in any case."""
+    return value.lower() if isinstance(value, str) else value
+
+
+def base_url(value: object) -> object:
+    """An http(s) URL without query, with no slash at its end."""
+    if not isinstance(value, str):
+        return value
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("an http:// or https:// URL") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not value.isprintable() or " " in value:
+        raise ValueError("an http:// or https:// URL")
+    if parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("a URL without query, fragment, user name or password")
+    return value.rstrip("/")
+
+
+def host_or_network(entry: str) -> str:
+    """`host`, `host:port` or a network such as 10.0.0.0/8."""
+    expectation = f"host, host:port or a network such as 10.0.0.0/8, but {entry!r} is none"
+    if "/" in entry:
+        try:
+            return str(ipaddress.ip_network(entry, strict=False))
+        except ValueError:
+            raise ValueError(expectation) from None
+    if not _HOST.match(entry):
+        raise ValueError(expectation)
+    return entry.lower()
+
+
+def host_pattern(entry: str) -> str:
+    """`host` or `*.domain`, with an optional port."""
+    if not _HOST.match(entry.removeprefix("*.")):
+        raise ValueError(f"host or *.domain, but {entry!r} is neither")
+    return entry.lower()
+
+
+def is_single(host: str) -> bool:
+    """Whether nothing can stand below `host`: an address, or a name without a dot."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host
+    return True
