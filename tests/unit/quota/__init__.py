@@ -1,0 +1,1 @@
+"""The limiter, room by room, in simulated time."""
