@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+MAX_DOCUMENT_BYTES = 1 << 20
+"""Documents are read whole into memory, compared and written back: 1 MiB is far above any ledger record."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
@@ -29,21 +32,31 @@ class Document:
 
 
 class Documents(Protocol):
-    """Small objects (up to 1 MiB) changed only under a condition: the ground of the ledger and of L5."""
+    """Small objects (up to 1 MiB) changed only under a condition: the ground of the ledger and of L5.
+
+    **Every body must be its writer's own**: it carries a nonce (owner, time, counter) that no other writer and no
+    other version of the document repeats. Two promises rest on it. A body that stands there byte for byte counts as
+    the caller's own write, which is how a lost answer is resolved; and a tag may be a hash of the content (S3's
+    ETag is one), which returns when old bytes return.
+    Writers raise ValueError for a body above `MAX_DOCUMENT_BYTES`.
+    """
 
     async def read(self, key: str) -> Document | None:
         """The document at `key`, or None. Reads see every earlier acknowledged write."""
         ...
 
     async def create(self, key: str, body: bytes) -> str | None:
-        """Write `body` only if nothing stands at `key`: the new tag, or None when something stood there.
+        """Write `body` only if nothing stands at `key`: the new tag, or None when something else stands there.
 
-        A lost answer is resolved inside: the caller gets a tag only if the write is its own.
+        A lost answer is resolved inside: the caller gets a tag only if what stands there is its own body.
         """
         ...
 
     async def replace(self, key: str, body: bytes, tag: str) -> str | None:
-        """Write `body` only if `key` is still at version `tag`: the new tag, or None when it changed or vanished."""
+        """Write `body` only if `key` is still at version `tag`: the new tag, or None when it changed or vanished.
+
+        None also when the answer was lost and another has written since: read again before deciding anything.
+        """
         ...
 
 
@@ -53,7 +66,8 @@ class ObjectStore(Documents, Protocol):
     async def put_file(self, key: str, path: Path, *, content_type: str, sha256: str) -> StoredFile:
         """Store the file at `path` (never overwritten, immutable cache headers).
 
-        Where `key` already exists what stands there is kept, and its facts are returned.
+        Where `key` already exists what stands there is kept, and its facts are returned. Raises ValueError when the
+        bytes do not have this `sha256` (hex), FileNotFoundError when `path` is gone.
         """
         ...
 

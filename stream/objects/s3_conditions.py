@@ -1,0 +1,74 @@
+"""Does this server honour conditional writes? Asked once at start, because a server that ignores them says nothing.
+
+Comes in: an open bucket. Goes out: the first fault found, in words, or None.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+
+import structlog
+
+from stream.objects.bucket import Bucket, Lost, Refused
+
+_RACERS = 8
+_WRONG_TAG = '"00000000000000000000000000000000"'
+_HELD = frozenset({404, 409, 412})
+
+_log = structlog.get_logger(__name__)
+
+
+async def fault_in_conditions(bucket: Bucket, folder: str) -> str | None:
+    """Write documents below `folder`, alone and in a race, and remove them. Raises Unavailable."""
+    alone, raced = (f"{folder}/{uuid.uuid4().hex}.json" for _ in range(2))
+    try:
+        return await _fault_alone(bucket, alone) or await _fault_in_race(bucket, raced)
+    except Lost as lost:
+        raise bucket.unavailable(f"no answer to the probe's writes: {lost}") from lost
+    finally:
+        await _remove(bucket, [alone, raced])
+
+
+async def _fault_alone(bucket: Bucket, key: str) -> str | None:
+    absent = {"IfNoneMatch": "*"}
+    tag = await _put(bucket, key, b'{"probe": 1}', absent)
+    if isinstance(tag, Refused):
+        return f"If-None-Match is refused with {tag}"
+    for name, condition in (("If-None-Match", absent), ("If-Match", {"IfMatch": _WRONG_TAG})):
+        answer = await _put(bucket, key, b'{"probe": 2}', condition)
+        if isinstance(answer, str):
+            return f"{name} is ignored"
+        if answer.status not in _HELD:
+            return f"{name} is refused with {answer}"
+    swapped = await _put(bucket, key, b'{"probe": 3}', {"IfMatch": tag})
+    return f"If-Match is refused with {swapped}" if isinstance(swapped, Refused) else None
+
+
+async def _fault_in_race(bucket: Bucket, key: str) -> str | None:
+    """Some servers check first and write later (SeaweedFS before 4.17): right when alone, wrong in company."""
+    async with asyncio.TaskGroup() as group:
+        racers = [
+            group.create_task(_put(bucket, key, b'{"probe": "racer %d"}' % number, {"IfNoneMatch": "*"}))
+            for number in range(_RACERS)
+        ]
+    winners = sum(isinstance(racer.result(), str) for racer in racers)
+    return f"{winners} of {_RACERS} racing creates were acknowledged" if winners > 1 else None
+
+
+async def _put(bucket: Bucket, key: str, body: bytes, condition: Mapping[str, str]) -> str | Refused:
+    try:
+        async with bucket.client(bucket.options.timeout_seconds) as client:
+            answer = await client.put_object(Bucket=bucket.name, Key=key, Body=body, **condition)
+    except Refused as refused:
+        return refused
+    tag: str = answer["ETag"]
+    return tag
+
+
+async def _remove(bucket: Bucket, keys: list[str]) -> None:
+    for key in keys:
+        try:
+            async with bucket.client(bucket.options.timeout_seconds) as client:
+                await client.delete_object(Bucket=bucket.name, Key=key)
+        except Exception as error:  # noqa: BLE001 - a leftover of 20 bytes must not hide what the probe found
+            _log.info("probe-left-behind", key=key, error=str(error))
