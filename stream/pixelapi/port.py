@@ -34,7 +34,7 @@ class Order:
     """One job to buy. `source` is a URL PixelAPI can read, or a file to upload."""
 
     operation: str
-    source: str | Upload
+    source: str | Upload = field(repr=False)
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -44,7 +44,7 @@ class JobReport:
 
     state: JobState
     job_id: str | None = None
-    output_url: str | None = None
+    output_url: str | None = field(default=None, repr=False)
     credits: Decimal | None = None
     detail: str | None = None
     status: str = ""
