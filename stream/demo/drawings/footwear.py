@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from stream.demo.drawings.props import area, line, stitches
-from stream.demo.drawings.solids import Flat, Layer, Puff, Shade
+from stream.demo.drawings.canvas import Layer
+from stream.demo.drawings.solids import Flat, Puff, Shade
 from stream.demo.drawings.studio import Photo
 
 _UPPER = (

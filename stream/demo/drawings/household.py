@@ -5,7 +5,8 @@ import random
 
 from stream.demo.drawings.lettering import small_print, word
 from stream.demo.drawings.props import area, disc, ground, line, mouth
-from stream.demo.drawings.solids import Flat, Layer, Puff, Shade, Turned
+from stream.demo.drawings.canvas import Layer
+from stream.demo.drawings.solids import Flat, Puff, Shade, Turned
 from stream.demo.drawings.studio import Photo
 
 

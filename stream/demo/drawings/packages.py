@@ -2,7 +2,8 @@
 
 from stream.demo.drawings.lettering import small_print, word
 from stream.demo.drawings.props import area, line
-from stream.demo.drawings.solids import Flat, Layer, Puff, Shade
+from stream.demo.drawings.canvas import Layer
+from stream.demo.drawings.solids import Flat, Puff, Shade
 from stream.demo.drawings.studio import Photo
 
 _FADES = (

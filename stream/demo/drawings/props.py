@@ -1,6 +1,7 @@
 """Small things every table needs: ground shadows, rims, discs and sheen; measures come in, layers go out."""
 
-from stream.demo.drawings.solids import Flat, Layer, Shade
+from stream.demo.drawings.canvas import Layer
+from stream.demo.drawings.solids import Flat, Shade
 
 
 def ground(half_width: float, depth: float, x: float = 0.0, strength: float = 1.0) -> list[Layer]:

@@ -1,89 +1,24 @@
-"""The workbench: silhouettes, turned bodies and flat art come in, lit pixels on a canvas go out.
-
-Coordinates of every product: x to the right of its middle, y *down* from the table, so standing things have y < 0.
-A `View` says where the product stands in the frame and how many pixels one unit is.
-"""
+"""The workbench: silhouettes, turned bodies and flat art come in, lit pixels go on the canvas."""
 
 import math
 from array import array
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import pyvips
 
+from stream.demo.drawings.canvas import Box, Canvas, View
 from stream.demo.drawings.light import lit
 
-_LUMP = 3
-"""Puffed heights are made at a third of the size: they are smooth, and blurs cost by area."""
+_SKETCH = 6
+"""Outlines are found in a picture this many times smaller."""
 
 _FAT = 60
 """Cushions that round off over more pixels than this are blurred twice."""
 
 _WIDE_BLUR = 24
 """Shadows blurred over more pixels than this are made at an eighth of the size, others at a quarter."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """Where a product stands: frame in pixels, the place of its (0, 0), pixels per unit."""
-
-    width: int
-    height: int
-    left: float
-    floor: float
-    scale: float
-
-    def svg(self, markup: str, box: "Box | None" = None, shrink: float = 1.0) -> Any:
-        """Product markup as an RGBA uchar image of `box` (the whole frame when None), `shrink` times smaller."""
-        box = box or Box(0, 0, self.width, self.height)
-        scale = self.scale / shrink
-        left, floor = (self.left - box.left) / shrink, (self.floor - box.top) / shrink
-        page = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" '
-            f'width="{math.ceil(box.width / shrink)}" height="{math.ceil(box.height / shrink)}">'
-            f'<g transform="translate({left:.3f} {floor:.3f}) scale({scale:.5f})">{markup}</g></svg>'
-        )
-        return pyvips.Image.svgload_buffer(page.encode())
-
-    def clip(self, left: float, top: float, right: float, bottom: float) -> "Box":
-        """The part of the frame between these edges in pixels, never empty."""
-        x0, y0 = min(max(math.floor(left), 0), self.width - 1), min(max(math.floor(top), 0), self.height - 1)
-        x1, y1 = min(math.ceil(right), self.width), min(math.ceil(bottom), self.height)
-        return Box(x0, y0, max(x1 - x0, 1), max(y1 - y0, 1))
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle of the frame in pixels. Layers work in theirs alone: most products fill a third of the frame."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-
-def _extent(mask: Any, view: View, shrink: int, margin: float = 0.0) -> Box:
-    """The box round everything visible in a shrunken mask."""
-    left, top, width, height = mask.find_trim(threshold=1, background=[0])
-    pad = shrink + margin
-    return view.clip(
-        left * shrink - pad, top * shrink - pad, (left + width) * shrink + pad, (top + height) * shrink + pad
-    )
-
-
-class Layer(Protocol):
-    """One thing on the canvas."""
-
-    def paint(self, canvas: Any, view: View) -> Any:
-        """`canvas` (three float bands, 0..255) with this layer over it."""
-        ...
-
-
-def _over(canvas: Any, colour: Any, alpha: Any, box: Box) -> Any:
-    """Put `colour` (float RGB) with `alpha` (0..1) into a box of the canvas."""
-    below = canvas.crop(box.left, box.top, box.width, box.height)
-    return canvas.insert(below + (colour - below) * alpha, box.left, box.top).copy_memory()
 
 
 def _flatten(art: Any) -> tuple[Any, Any]:
@@ -96,11 +31,11 @@ class Flat:
 
     markup: str
 
-    def paint(self, canvas: Any, view: View) -> Any:
+    def paint(self, canvas: Canvas, view: View) -> None:
         """See `Layer`."""
-        box = _extent(view.svg(self.markup, shrink=_LUMP)[3], view, _LUMP)
+        box = view.extent(view.svg(self.markup, shrink=_SKETCH)[3], _SKETCH)
         colour, alpha = _flatten(view.svg(self.markup, box))
-        return _over(canvas, colour, alpha, box)
+        canvas.blend(colour, alpha, box)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +46,17 @@ class Shade:
     blur: float
     strength: float = 0.5
 
-    def paint(self, canvas: Any, view: View) -> Any:
+    def paint(self, canvas: Canvas, view: View) -> None:
         """See `Layer`."""
         shrink = 8 if self.blur * view.scale > _WIDE_BLUR else 4
         mask = view.svg(self.markup, shrink=shrink)[3]
-        box = _extent(mask, view, shrink, self.blur * view.scale * 2.6)
+        box = view.extent(mask, shrink, self.blur * view.scale * 2.6)
         mask = view.svg(self.markup, box, shrink)[3].cast("float") / 255
         soft = mask.gaussblur(max(self.blur * view.scale / shrink, 0.3), precision="float")
         soft = soft.resize(shrink, kernel="linear").crop(0, 0, box.width, box.height)
-        below = canvas.crop(box.left, box.top, box.width, box.height)
         # Shadows on paper are a little warm: blue goes first.
-        darker = below * (soft * [-self.strength * warmth for warmth in (1.0, 1.02, 1.05)] + 1)
-        return canvas.insert(darker, box.left, box.top).copy_memory()
+        darker = canvas.cut(box) * (soft * [-self.strength * warmth for warmth in (1.0, 1.02, 1.05)] + 1)
+        canvas.put(darker, box)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +78,16 @@ class Puff:
     drop: float = 0.0
     see_through: float = 1.0
 
-    def paint(self, canvas: Any, view: View) -> Any:
+    def paint(self, canvas: Canvas, view: View) -> None:
         """See `Layer`."""
-        rough = view.svg(self.shape, shrink=_LUMP)[3]
-        box = _extent(rough, view, _LUMP)
+        box = view.extent(view.svg(self.shape, shrink=_SKETCH)[3], _SKETCH)
         if self.drop:
-            canvas = Shade(f'<g transform="translate(3 7)">{self.shape}</g>', 7, self.drop).paint(canvas, view)
+            Shade(f'<g transform="translate(3 7)">{self.shape}</g>', 7, self.drop).paint(canvas, view)
         edge = view.svg(self.shape, box)[3].cast("float") / 255
         across, down = self._normals(view, box)
         shine = lit(self.material, across, down)
         art, own = _flatten(view.svg(self.art, box))
-        return _over(canvas, art * shine[0] + shine[1] * 255, edge * own * self.see_through, box)
+        canvas.blend(art * shine[0] + shine[1] * 255, edge * own * self.see_through, box)
 
     def _normals(self, view: View, box: Box) -> tuple[Any, Any]:
         height = self._height(view, box)
@@ -212,7 +145,7 @@ class Turned:
     clear: float = 0.0
     grain: float = 0.0
 
-    def paint(self, canvas: Any, view: View) -> Any:
+    def paint(self, canvas: Canvas, view: View) -> None:
         """See `Layer`."""
         first, last = self.outline[0][0], self.outline[-1][0]
         widest = max(radius for _, radius in self.outline) * view.scale + 2
@@ -233,9 +166,9 @@ class Turned:
         shine = self._shine(turn, slope)
         art = self._art(turn, (row - first) / (last - first), view)
         if self.clear:
-            below = canvas.crop(box.left, box.top, box.width, box.height)
+            below = canvas.cut(box)
             art = art * (1 - self.clear) + (art / 255 * below) * self.clear
-        return _over(canvas, art * shine[0] + shine[1] * 255, inside, box)
+        canvas.blend(art * shine[0] + shine[1] * 255, inside, box)
 
     def _table(self, view: View) -> Any:
         """Radius and slope for each half pixel from top to bottom, one row each."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyvips
 
-from stream.demo.drawings.solids import Layer, View
+from stream.demo.drawings.canvas import Canvas, Layer, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _paper(backdrop: Backdrop, view: View, seed: int) -> Any:
     pad = 20
     soft = small.embed(pad, pad, small.width + 2 * pad, small.height + 2 * pad, extend="copy")
     soft = soft.gaussblur(backdrop.blur / 4, precision="approximate").crop(pad, pad, small.width, small.height)
-    paper = soft.resize(width / small.width, vscale=height / small.height, kernel="linear").copy_memory()
+    paper = soft.resize(width / small.width, vscale=height / small.height, kernel="linear")
     paper = paper.crop(0, 0, width, height)
     if backdrop.wood:
         top = int(height * backdrop.meet)
@@ -95,7 +95,7 @@ def _paper(backdrop: Backdrop, view: View, seed: int) -> Any:
         paper = paper.insert(board, 0, top)
     if backdrop.weave:
         paper += _grain().crop(seed % 97, seed % 89, width, height).gaussblur(0.9) * (backdrop.weave * 1.6)
-    return paper.copy_memory()
+    return paper
 
 
 @cache
@@ -125,10 +125,10 @@ def _lens(canvas: Any, seed: int) -> Any:
 def shoot(photo: Photo, seed: int) -> Any:
     """The photo as an uchar sRGB image of `photo.width` x `photo.height`; the same seed gives the same pixels."""
     view = photo.view()
-    canvas = _paper(BACKDROPS[photo.backdrop], view, seed)
+    canvas = Canvas(_paper(BACKDROPS[photo.backdrop], view, seed))
     for layer in photo.layers:
-        canvas = layer.paint(canvas, view)
-    image = _lens(canvas, seed).clamp(min=0, max=255).cast("uchar")
+        layer.paint(canvas, view)
+    image = _lens(canvas.image(), seed).clamp(min=0, max=255).cast("uchar")
     return image.copy(interpretation="srgb")
 
 

@@ -4,7 +4,8 @@ import math
 
 from stream.demo.drawings.lettering import word
 from stream.demo.drawings.props import area, line, stitches
-from stream.demo.drawings.solids import Flat, Layer, Puff, Shade
+from stream.demo.drawings.canvas import Layer
+from stream.demo.drawings.solids import Flat, Puff, Shade
 from stream.demo.drawings.studio import Photo
 
 
