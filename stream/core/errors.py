@@ -3,7 +3,9 @@
 Comes in: every door that fails. Goes out: `runtime.verdict`, which decides by the class alone.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class Reason(StrEnum):
@@ -52,14 +54,21 @@ class Resource(StrEnum):
     """PixelAPI cannot be reached, or answers busy time after time."""
     API_CONTRACT = "api-contract"
     """PixelAPI speaks no dialect we know at this base URL."""
+    BROKER = "broker"
+    """Kafka cannot be reached."""
     STORE = "store"
     """The object store cannot be reached or refuses us."""
     DISK = "disk"
     """The spool folder is full."""
+    OURSELVES = "ourselves"
+    """Several unforeseen errors in a row: more letters would help nobody; a person has to look."""
 
 
 class StreamError(Exception):
     """Base of all errors we raise on purpose: a message for a person, and never a secret in it."""
+
+    facts: Mapping[str, str] = MappingProxyType({})
+    """What a letter should carry besides the message: job ids, job keys. Set by whoever knows them on the way up."""
 
 
 class Rejected(StreamError):
@@ -124,6 +133,10 @@ class Unavailable(StreamError):
 
 class Ambiguous(StreamError):
     """A submit was sent and its answer lost: possibly bought. Never repeated by the machine (L2)."""
+
+
+class CorruptDocument(StreamError):
+    """A document of our own in the store cannot be read back: somebody else wrote there. A person has to look."""
 
 
 class Misconfigured(StreamError):

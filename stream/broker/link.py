@@ -1,0 +1,300 @@
+"""The real link: confluent-kafka's consumer and producer, owned by one thread.
+
+Comes in: librdkafka settings. Goes out: the `Link` of port.py in its two deliveries, transactional and at-least-once.
+Why one thread: since confluent-kafka 2.16 a consumer call from a second thread can block for ever (decision 0003).
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from stream.broker.port import (
+    CommitPoint,
+    Committed,
+    DeliveryAborted,
+    InRecord,
+    LinkBroken,
+    OutRecord,
+    Partition,
+    RebalanceListener,
+)
+from stream.core.errors import Resource, Unavailable
+
+log = structlog.get_logger(__name__)
+_CHATTER = logging.getLogger("librdkafka")
+
+OFFSET_BEGINNING = -2
+COMMITTED_TIMEOUT_SECONDS = 30.0
+SILENT_ERRORS = frozenset({KafkaError._PARTITION_EOF})  # noqa: SLF001 - the client's public name for it
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """How to reach Kafka and who we are there. `options` are librdkafka's own; ours win over them."""
+
+    options: Mapping[str, Any]
+    group: str
+    topics: tuple[str, ...]
+    instance: str
+    """Unique per process and stage: the transactional id."""
+    transactional: bool = True
+    session_seconds: float = 45.0
+    transaction_timeout_seconds: float = 10.0
+    statistics_seconds: float = 5.0
+    max_record_bytes: int = 4 * 1024 * 1024
+    on_statistics: Callable[[str], None] | None = field(default=None, compare=False)
+
+    def consumer(self) -> dict[str, Any]:
+        """Options of the consumer."""
+        ours: dict[str, Any] = {
+            "group.id": self.group,
+            "client.id": f"skustream-{self.instance}",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": int(self.session_seconds * 1000),
+            "heartbeat.interval.ms": max(200, int(self.session_seconds * 1000 / 6)),
+            "max.poll.interval.ms": max(300_000, int(self.session_seconds * 1000)),
+            "queued.max.messages.kbytes": 16_384,
+            "fetch.message.max.bytes": max(1024 * 1024, self.max_record_bytes),
+            "fetch.max.bytes": max(8 * 1024 * 1024, self.max_record_bytes),
+            "statistics.interval.ms": int(self.statistics_seconds * 1000),
+        }
+        if self.on_statistics is not None:
+            ours["stats_cb"] = self.on_statistics
+        return {"fetch.wait.max.ms": 100, **self.options, **ours}
+
+    def producer(self) -> dict[str, Any]:
+        """Options of the producer. A delivery never outlasts the transaction it belongs to."""
+        limit_ms = int(self.transaction_timeout_seconds * 1000)
+        ours: dict[str, Any] = {
+            "client.id": f"skustream-{self.instance}",
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 2,
+            "compression.type": "lz4",
+            "message.max.bytes": self.max_record_bytes,
+            "message.timeout.ms": limit_ms,
+        }
+        if self.transactional:
+            ours |= {"transactional.id": f"{self.group}.{self.instance}", "transaction.timeout.ms": limit_ms}
+        return {**self.options, **ours}
+
+
+class KafkaLink:
+    """Both deliveries share everything but `publish`'s frame, `commit` and `abort`."""
+
+    def __init__(self, settings: LinkSettings, listener: RebalanceListener) -> None:
+        """Connects and subscribes. Raises `Unavailable(broker)` when no broker answers in time."""
+        self._settings = settings
+        self._listener = listener
+        self._open = False
+        self._producer = Producer(settings.producer(), logger=_CHATTER)
+        if settings.transactional:
+            self._begin_life()
+        self._consumer = Consumer(settings.consumer(), logger=_CHATTER)
+        self._consumer.subscribe(
+            list(settings.topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+        )
+
+    @property
+    def transactional(self) -> bool:
+        """Whether publishing and committing are one transaction."""
+        return self._settings.transactional
+
+    def poll(self, timeout_seconds: float, max_records: int) -> list[InRecord]:
+        """One record as soon as it is there, and whatever else has arrived (`consume(n, t)` would wait to fill n)."""
+        first = self._consumer.poll(timeout_seconds)
+        if first is None:
+            return []
+        messages = [first, *self._consumer.consume(max_records - 1, 0)] if max_records > 1 else [first]
+        return [record for message in messages if (record := _read(message)) is not None]
+
+    def pause(self, partition: Partition) -> None:
+        """Stop fetching."""
+        with contextlib.suppress(KafkaException):  # it was revoked a moment ago: nothing left to pause
+            self._consumer.pause([TopicPartition(partition.topic, partition.number)])
+
+    def resume(self, partition: Partition) -> None:
+        """Fetch again."""
+        with contextlib.suppress(KafkaException):
+            self._consumer.resume([TopicPartition(partition.topic, partition.number)])
+
+    def publish(self, records: Sequence[OutRecord]) -> dict[int, str]:
+        """See port.py. In a transaction this opens it."""
+        if self.transactional and not self._open:
+            self._guarded(self._producer.begin_transaction)
+            self._open = True
+        failures: dict[int, str] = {}
+        waiting = set(range(len(records)))
+        for index, record in enumerate(records):
+            self._produce(index, record, failures, waiting)
+        self._producer.flush(self._settings.transaction_timeout_seconds + 1)
+        for index in waiting - set(failures):
+            failures[index] = "not acknowledged in time"
+        culprits = {index: cause for index, cause in failures.items() if cause != PURGED}
+        if failures and not culprits:
+            raise DeliveryAborted("the whole delivery was purged")
+        return culprits
+
+    def commit(self, points: Sequence[CommitPoint]) -> None:
+        """See port.py."""
+        offsets = [TopicPartition(p.partition.topic, p.partition.number, p.offset, p.metadata) for p in points]
+        if not self.transactional:
+            self._commit_plainly(offsets)
+            return
+        if not self._open:
+            self._guarded(self._producer.begin_transaction)
+            self._open = True
+        timeout = self._settings.transaction_timeout_seconds
+        metadata = self._consumer.consumer_group_metadata()
+        self._guarded(lambda: self._producer.send_offsets_to_transaction(offsets, metadata, timeout))
+        self._guarded(lambda: self._producer.commit_transaction(timeout), ending=True)
+        self._open = False
+
+    def abort(self) -> None:
+        """See port.py."""
+        if not (self.transactional and self._open):
+            return
+        try:
+            self._producer.abort_transaction(self._settings.transaction_timeout_seconds)
+        except KafkaException as error:
+            raise LinkBroken(f"abort failed: {error.args[0]}") from None
+        self._open = False
+
+    def close(self) -> None:
+        """Leave the group (the listener is told of the revocation), then drop the producer."""
+        with contextlib.suppress(KafkaException, RuntimeError):
+            self._consumer.close()
+        with contextlib.suppress(KafkaException, LinkBroken):
+            self.abort()
+
+    def _begin_life(self) -> None:
+        try:
+            self._producer.init_transactions(self._settings.transaction_timeout_seconds * 3)
+        except KafkaException as error:
+            message = f"no transactions at {self._settings.options.get('bootstrap.servers')}: {error.args[0].str()}"
+            raise Unavailable(Resource.BROKER, message) from None
+
+    def _produce(self, index: int, record: OutRecord, failures: dict[int, str], waiting: set[int]) -> None:
+        def acknowledged(error: KafkaError | None, _message: Message) -> None:
+            waiting.discard(index)
+            if error is not None:
+                failures[index] = PURGED if error.code() in PURGE_CODES else f"{error.name()}: {error.str()}"
+
+        while True:
+            try:
+                self._producer.produce(
+                    record.topic,
+                    value=record.value,
+                    key=record.key,
+                    headers=list(record.headers),
+                    on_delivery=acknowledged,
+                )
+            except BufferError:
+                self._producer.poll(0.1)
+            except KafkaException as error:
+                cause: KafkaError = error.args[0]
+                if cause.fatal():
+                    raise LinkBroken(str(cause)) from None
+                failures[index] = f"{cause.name()}: {cause.str()}"
+                return
+            else:
+                self._producer.poll(0)
+                return
+
+    def _guarded(self, call: Callable[[], object], *, ending: bool = False) -> None:
+        """Run one transaction call, and say what a failure means.
+
+        `ending`: a commit that may have happened although its answer was lost cannot be taken back: the link is broken.
+        """
+        try:
+            for _ in range(MAX_TRIES):
+                try:
+                    call()
+                except KafkaException as error:
+                    if not error.args[0].retriable():
+                        raise
+                    last = error
+                else:
+                    return
+            raise last
+        except KafkaException as error:
+            cause: KafkaError = error.args[0]
+            if cause.fatal() or (ending and not cause.txn_requires_abort()):
+                raise LinkBroken(f"{cause.name()}: {cause.str()}") from None
+            raise DeliveryAborted(f"{cause.name()}: {cause.str()}") from None
+
+    def _commit_plainly(self, offsets: list[TopicPartition]) -> None:
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            raise DeliveryAborted(str(error.args[0])) from None
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        committed = [_committed(part) for part in self._fetch_committed(consumer, partitions)]
+        starts = [
+            TopicPartition(c.partition.topic, c.partition.number, OFFSET_BEGINNING if c.offset is None else c.offset)
+            for c in committed
+        ]
+        consumer.incremental_assign(starts)
+        self._listener.assigned(committed)
+
+    def _fetch_committed(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """Offsets and metadata; waits out a dead worker's open transaction, whose commit may still be decided."""
+        if not partitions:
+            return []
+        bare = [TopicPartition(part.topic, part.partition) for part in partitions]
+        found = consumer.committed(bare, timeout=COMMITTED_TIMEOUT_SECONDS)
+        for part in found:
+            if part.error is not None:
+                raise KafkaException(part.error)
+        return list(found)
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._listener.revoked(_partitions(partitions), lost=False)
+        consumer.incremental_unassign(partitions)
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._listener.revoked(_partitions(partitions), lost=True)
+        consumer.incremental_unassign(partitions)
+
+
+PURGED = "purged with its transaction"
+PURGE_CODES = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001 - the client's names
+MAX_TRIES = 3
+
+
+def _read(message: Message) -> InRecord | None:
+    error = message.error()
+    if error is not None:
+        if error.code() not in SILENT_ERRORS:
+            log.warning("consumer-error", cause=error.str())
+        return None
+    kind, timestamp_ms = message.timestamp()
+    read: Any = message  # its stubs allow for messages that were never read: no topic, headers as a dict
+    return InRecord(
+        topic=read.topic(),
+        partition=read.partition(),
+        offset=read.offset(),
+        key=read.key(),
+        value=read.value(),
+        timestamp_ms=timestamp_ms if kind else 0,
+        headers=tuple(read.headers() or ()),
+    )
+
+
+def _committed(part: TopicPartition) -> Committed:
+    offset = part.offset if part.offset >= 0 else None
+    return Committed(Partition(part.topic, part.partition), offset, part.metadata or "")
+
+
+def _partitions(parts: Sequence[TopicPartition]) -> list[Partition]:
+    return [Partition(part.topic, part.partition) for part in parts]

@@ -1,0 +1,131 @@
+"""The job ledger over conditional documents: every change is a compare-and-swap, every lost race is looked at again.
+
+Comes in: a job key and what just became true of it. Goes out: the entry as it stands afterwards.
+The same code serves S3, disk and memory: what differs is the documents' door.
+Raises `Unavailable(store)` from below; a change is durable exactly when the method returns.
+"""
+
+import uuid
+from decimal import Decimal
+from typing import Any
+
+from stream.core.clock import Clock
+from stream.ledger.documents import read_document
+from stream.ledger.port import BUYABLE, RUNNING, Entry, JobRecord, LedgerState, Payer
+from stream.objects.keys import job_key_path
+from stream.objects.port import Documents
+from stream.records import Asset, dump
+
+AFTER_A_CLAIM = frozenset({LedgerState.CLAIMED, LedgerState.AMBIGUOUS})
+
+
+class Ledger:
+    """Claims, job ids and outcomes, one document per job key."""
+
+    def __init__(self, documents: Documents, *, clock: Clock, lease_seconds: float) -> None:
+        """`lease_seconds` must outlast the submit timeout; it runs on the store's clock."""
+        self._documents = documents
+        self._clock = clock
+        self._lease_seconds = lease_seconds
+
+    async def look(self, key: str) -> Entry | None:
+        """The job's entry, or None when nobody ever claimed it."""
+        path = job_key_path(key)
+        document = await self._documents.read(path)
+        if document is None:
+            return None
+        record = read_document(JobRecord, path, document.body)
+        return Entry(record, document.tag, document.age_seconds)
+
+    async def claim(self, key: str, operation: str, payer: Payer, seen: Entry | None) -> Entry | None:
+        """Claim the job, only just before its POST; None when somebody else was quicker.
+
+        `seen` is the entry the decision rests on: None, `released`, or `failed` (then the attempt number rises).
+        """
+        if seen is not None and seen.state not in BUYABLE:
+            raise ValueError(f"a {seen.state} job cannot be claimed")
+        before = seen.record if seen else None
+        record = JobRecord(
+            key=key,
+            state=LedgerState.CLAIMED,
+            operation=operation,
+            nonce=_nonce(),
+            claim=_nonce(),
+            attempt=1 + len(before.failed_jobs if before else ()),
+            payer=payer,
+            claimed_at=self._clock.wall(),
+            lease_seconds=self._lease_seconds,
+            failed_jobs=before.failed_jobs if before else (),
+        )
+        path, body = job_key_path(key), dump(record)
+        tag = await (self._documents.create(path, body) if seen is None else self._replace(path, body, seen.tag))
+        return Entry(record, tag, 0.0) if tag is not None else None
+
+    async def accept(
+        self, entry: Entry, *, job_id: str | None, output_url: str | None, credits_charged: Decimal
+    ) -> Entry:
+        """The provider took the job: its id becomes durable. Wins over an `ambiguous` that came in between."""
+        change = {
+            "state": LedgerState.ACCEPTED,
+            "job_id": job_id,
+            "output_url": output_url,
+            "credits": credits_charged,
+            "accepted_at": self._clock.wall(),
+            "detail": None,
+        }
+        return await self._move(entry, AFTER_A_CLAIM, change)
+
+    async def release(self, entry: Entry, detail: str) -> Entry:
+        """Definitely not bought: the claim is free again."""
+        return await self._move(entry, AFTER_A_CLAIM, {"state": LedgerState.RELEASED, "detail": detail})
+
+    async def doubt(self, entry: Entry, detail: str) -> Entry:
+        """Perhaps bought: `ambiguous`, unless its owner wrote something better meanwhile."""
+        change = {"state": LedgerState.AMBIGUOUS, "detail": detail}
+        return await self._move(entry, frozenset({LedgerState.CLAIMED}), change)
+
+    async def settle(self, entry: Entry, assets: dict[str, Asset], credits_charged: Decimal) -> Entry:
+        """The asset is in our store. The first settlement of two racing pollers stands, and is returned to both."""
+        change = {"state": LedgerState.SETTLED, "assets": assets, "credits": credits_charged, "output_url": None}
+        return await self._move(entry, RUNNING, change)
+
+    async def fail(self, entry: Entry, detail: str) -> Entry:
+        """The provider itself reported this attempt failed."""
+        failed = (*entry.record.failed_jobs, entry.record.job_id or "synchronous")
+        change = {"state": LedgerState.FAILED, "detail": detail, "failed_jobs": failed}
+        return await self._move(entry, RUNNING, change)
+
+    async def block(self, entry: Entry, detail: str) -> Entry:
+        """The safety filter refused the picture."""
+        return await self._move(entry, RUNNING, {"state": LedgerState.BLOCKED, "detail": detail})
+
+    async def overdue(self, entry: Entry, detail: str) -> Entry:
+        """The job outlived its deadline; its id stays."""
+        return await self._move(entry, RUNNING, {"state": LedgerState.OVERDUE, "detail": detail})
+
+    async def settle_local(self, key: str, operation: str, assets: dict[str, Asset]) -> Entry | None:
+        """Note work done here (nothing bought), so that a re-sent event need not repeat it. None: noted already."""
+        record = JobRecord(key=key, state=LedgerState.SETTLED, operation=operation, nonce=_nonce(), assets=assets)
+        tag = await self._documents.create(job_key_path(key), dump(record))
+        return Entry(record, tag, 0.0) if tag is not None else None
+
+    async def _move(self, entry: Entry, allowed: frozenset[LedgerState], change: dict[str, Any]) -> Entry:
+        """Apply `change` while the entry is of the same claim and in an allowed state; else return what stands."""
+        path = job_key_path(entry.record.key)
+        current: Entry | None = entry
+        while current is not None and current.record.claim == entry.record.claim and current.state in allowed:
+            record = current.record.model_copy(update={**change, "nonce": _nonce()})
+            tag = await self._replace(path, dump(record), current.tag)
+            if tag is not None:
+                return Entry(record, tag, 0.0)
+            current = await self.look(entry.record.key)
+        if current is None:
+            raise LookupError(f"the ledger entry of job {entry.record.key} vanished; was it deleted by hand?")
+        return current
+
+    async def _replace(self, path: str, body: bytes, tag: str) -> str | None:
+        return await self._documents.replace(path, body, tag)
+
+
+def _nonce() -> str:
+    return uuid.uuid4().hex

@@ -1,0 +1,88 @@
+"""What the ledger knows of a job, and the one state machine it may walk through.
+
+Comes in: a job key. Goes out: an `Entry` (the job's record and the version it was read at).
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from pydantic import Field
+
+from stream.events import Frozen, Origin
+from stream.records import Asset
+
+
+class LedgerState(StrEnum):
+    """Where a job stands. One letter's worth of meaning each; `docs/architecture.md` draws the arrows."""
+
+    CLAIMED = "claimed"
+    """Somebody is about to POST, or just did. Never taken over to buy: past its lease it becomes `ambiguous`."""
+    ACCEPTED = "accepted"
+    """PixelAPI runs it; the id is durable. Whoever owns the event polls."""
+    SETTLED = "settled"
+    """The asset is in our store. Reused by every later event that needs the same job."""
+    RELEASED = "released"
+    """Definitely not bought (4xx, 402, 429, never sent): free to claim."""
+    FAILED = "failed"
+    """PixelAPI itself reported the numbered attempt failed: the next number may be claimed."""
+    BLOCKED = "blocked"
+    """The safety filter: remembered, never retried."""
+    OVERDUE = "overdue"
+    """Still running past its deadline: a letter holds its id; a replay polls on."""
+    AMBIGUOUS = "ambiguous"
+    """Perhaps bought: a person decides. A late `accepted` wins over it."""
+
+
+BUYABLE = frozenset({LedgerState.RELEASED, LedgerState.FAILED})
+RUNNING = frozenset({LedgerState.ACCEPTED, LedgerState.OVERDUE})
+
+
+class Payer(Frozen):
+    """Whose event bought a job: it alone reports the credits, after any number of crashes, and exactly once."""
+
+    origin: Origin
+    replay: int = 0
+
+
+class JobRecord(Frozen):
+    """One job as it stands in the store. `nonce` makes every written version unique, so a tag can be trusted."""
+
+    v: int = 1
+    key: str
+    state: LedgerState
+    operation: str
+    nonce: str
+    claim: str = ""
+    """Identity of the claim: the same from `claimed` to the end of the numbered attempt."""
+    attempt: int = 0
+    payer: Payer | None = None
+    claimed_at: float | None = None
+    lease_seconds: float = 0.0
+    job_id: str | None = None
+    output_url: str | None = None
+    """Only of a synchronous answer: temporary, ours alone, never published."""
+    accepted_at: float | None = None
+    assets: dict[str, Asset] = Field(default_factory=dict)
+    credits: Decimal = Decimal(0)
+    detail: str | None = None
+    failed_jobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A job's record, the tag of the version read, and its age by the store's clock."""
+
+    record: JobRecord
+    tag: str
+    age_seconds: float
+
+    @property
+    def state(self) -> LedgerState:
+        """Where the job stands."""
+        return self.record.state
+
+    @property
+    def lease_expired(self) -> bool:
+        """Whether a claim is older than its lease: its owner is gone, and whether it posted nobody knows."""
+        return self.state is LedgerState.CLAIMED and self.age_seconds > self.record.lease_seconds

@@ -1,0 +1,67 @@
+"""Letters (L6): the failing stage's input byte for byte, and headers that say where it came from and why it is here.
+
+Comes in: the input record and a `DeadLetter` verdict. Goes out: one record for the dead-letter topic.
+"""
+
+from stream.broker.port import Headers, InRecord, OutRecord
+from stream.events import Origin
+from stream.records import StageRecord
+from stream.runtime.verdict import DeadLetter
+from stream.topics import LETTER_HEADERS_MAX_BYTES
+
+MAX_ERROR_BYTES = 4_000
+MAX_TRACEBACK_BYTES = 8_000
+MAX_FACT_BYTES = 512
+
+
+def write_letter(
+    topic: str,
+    stage: str,
+    record: InRecord,
+    verdict: DeadLetter,
+    *,
+    attempts: int,
+    read: StageRecord | None,
+) -> OutRecord:
+    """The letter for `record`; `read` is the event in it, where it could be read (it knows the origin)."""
+    origin = read.origin if read else Origin(topic=record.topic, partition=record.partition, offset=record.offset)
+    fields = {
+        "skustream.origin.topic": origin.topic,
+        "skustream.origin.partition": str(origin.partition),
+        "skustream.origin.offset": str(origin.offset),
+        "skustream.origin.index": str(origin.index),
+        "skustream.stage": stage,
+        "skustream.reason": verdict.reason.value,
+        "skustream.error": _cut(verdict.error, MAX_ERROR_BYTES),
+        "skustream.attempts": str(attempts),
+        "skustream.replay": str(read.replay if read else 0),
+        "skustream.input.topic": record.topic,
+        "skustream.input.partition": str(record.partition),
+        "skustream.input.offset": str(record.offset),
+    }
+    if read is not None:
+        fields["skustream.event-id"] = read.event.event_id or ""
+        fields["skustream.sku-id"] = read.event.sku_id
+        fields["skustream.image-id"] = read.event.image_id
+        fields["skustream.priority"] = read.priority.value
+    fields |= {f"skustream.{name}": _cut(fact, MAX_FACT_BYTES) for name, fact in verdict.facts.items()}
+    if verdict.traceback:
+        fields["skustream.traceback"] = _cut(verdict.traceback, MAX_TRACEBACK_BYTES)
+    return OutRecord(topic, key=record.key, value=record.value, headers=_bounded(fields))
+
+
+def _bounded(fields: dict[str, str]) -> Headers:
+    """Headers within the limit that `topics check` leaves room for; the longest texts were cut already."""
+    headers: list[tuple[str, bytes]] = []
+    left = LETTER_HEADERS_MAX_BYTES
+    for name, text in fields.items():
+        value = text.encode(errors="replace")
+        left -= len(name) + len(value) + 10
+        if left >= 0:
+            headers.append((name, value))
+    return tuple(headers)
+
+
+def _cut(text: str, limit_bytes: int) -> str:
+    encoded = text.encode(errors="replace")
+    return text if len(encoded) <= limit_bytes else encoded[:limit_bytes].decode(errors="ignore")

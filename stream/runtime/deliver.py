@@ -1,0 +1,180 @@
+"""Deliveries: outcomes and offsets in one transaction, by time or size; what cannot be written is held, never dropped.
+
+Comes in: finished walks. Goes out: records in topics, offsets committed, lanes moved on.
+On an abort everything is delivered again with fresh group metadata; a record that keeps failing is taken out and
+only its own lane waits for it (L6). Deliveries of dead lanes are dropped: the next owner makes them anew.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from stream.broker.port import CommitPoint, DeliveryAborted, Link
+from stream.core.clock import Clock
+from stream.metrics.port import Recorder
+from stream.runtime.inflight import Lane, Ticket
+from stream.runtime.worker import Delivery
+
+log = structlog.get_logger(__name__)
+
+MAX_BATCH = 500
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+ABORT_WAIT_SECONDS = 0.2
+HOLD_FIRST_SECONDS = 1.0
+HOLD_LONGEST_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class _Held:
+    delivery: Delivery
+    due: float
+    interval_seconds: float
+
+
+class Deliverer:
+    """One per station, on its thread."""
+
+    def __init__(self, stage: str, clock: Clock, recorder: Recorder, interval_seconds: float) -> None:
+        """`interval_seconds`: how long outcomes may gather before they are delivered."""
+        self._stage = stage
+        self._clock = clock
+        self._recorder = recorder
+        self._interval_seconds = interval_seconds
+        self._pending: list[Delivery] = []
+        self._held: list[_Held] = []
+        self._due = 0.0
+
+    def add(self, deliveries: Iterable[Delivery]) -> None:
+        """Outcomes to deliver, in their order."""
+        was_empty = not self._pending
+        self._pending += deliveries
+        if was_empty and self._pending:
+            self._due = max(self._due, self._clock.monotonic() + self._interval_seconds)
+
+    def forget_dead(self) -> None:
+        """Drop what belongs to dead lanes."""
+        self._pending = [item for item in self._pending if not item.ticket.lane.dead]
+        self._held = [held for held in self._held if not held.delivery.ticket.lane.dead]
+
+    def clear(self) -> None:
+        """Drop everything: the link broke, and some of it may be delivered already."""
+        self._pending.clear()
+        self._held.clear()
+
+    def deliver_due(self, link: Link) -> None:
+        """Deliver what is due: a batch of fresh outcomes, and each held one alone. Raises `LinkBroken`."""
+        self.forget_dead()
+        now = self._clock.monotonic()
+        if self._pending and (now >= self._due or len(self._pending) >= MAX_BATCH):
+            self.deliver_batch(link)
+        for held in [held for held in self._held if held.due <= now]:
+            self._try_held(link, held)
+
+    def deliver_all(self, link: Link) -> None:
+        """Deliver everything that can be delivered now: a revocation, or the end. Raises `LinkBroken`."""
+        self.forget_dead()
+        while before := len(self._pending):
+            self.deliver_batch(link)
+            if len(self._pending) >= before:
+                return
+
+    def deliver_batch(self, link: Link) -> None:
+        """One delivery of the oldest outcomes, now. Raises `LinkBroken`."""
+        batch = self._take_batch()
+        if not batch:
+            return
+        try:
+            failures = link.publish([item.record for item in batch])
+            if failures and link.transactional:
+                link.abort()
+                self._recorder.aborted(self._stage, "record")
+                self._hold(batch, failures)
+                self._pending = [item for index, item in enumerate(batch) if index not in failures] + self._pending
+                return
+            self._hold(batch, failures)
+            self._commit(link, [item for index, item in enumerate(batch) if index not in failures])
+        except DeliveryAborted as abort:
+            link.abort()
+            log.warning("delivery-aborted", stage=self._stage, cause=str(abort), records=len(batch))
+            self._recorder.aborted(self._stage, "group")
+            held = {id(item.delivery) for item in self._held}
+            self._pending = [item for item in batch if id(item) not in held] + self._pending
+            self._due = self._clock.monotonic() + ABORT_WAIT_SECONDS
+
+    def _take_batch(self) -> list[Delivery]:
+        total = count = 0
+        for item in self._pending[:MAX_BATCH]:
+            total += len(item.record.value or b"")
+            if count and total > MAX_BATCH_BYTES:
+                break
+            count += 1
+        batch, self._pending = self._pending[:count], self._pending[count:]
+        return batch
+
+    def _commit(self, link: Link, delivered: list[Delivery]) -> None:
+        if not delivered:
+            return
+        started = self._clock.monotonic()
+        by_lane: dict[Lane, list[Ticket]] = {}
+        for item in delivered:
+            by_lane.setdefault(item.ticket.lane, []).append(item.ticket)
+        link.commit(_points(by_lane))
+        for lane, tickets in by_lane.items():
+            lane.settle(tickets)
+        self._recorder.committed(self._stage, self._clock.monotonic() - started, len(delivered))
+        self._tell(delivered)
+
+    def _hold(self, batch: list[Delivery], failures: dict[int, str]) -> None:
+        for index, cause in failures.items():
+            due = self._clock.monotonic() + HOLD_FIRST_SECONDS
+            self._held.append(_Held(batch[index], due, HOLD_FIRST_SECONDS))
+            log.error("record-not-written", stage=self._stage, topic=batch[index].record.topic, cause=cause)
+
+    def _try_held(self, link: Link, held: _Held) -> None:
+        try:
+            failures = link.publish([held.delivery.record])
+            if not failures:
+                self._commit(link, [held.delivery])
+                self._held.remove(held)
+                return
+            link.abort()
+            cause = failures[0]
+        except DeliveryAborted as abort:
+            link.abort()
+            cause = str(abort)
+        held.interval_seconds = min(held.interval_seconds * 2, HOLD_LONGEST_SECONDS)
+        held.due = self._clock.monotonic() + held.interval_seconds
+        log.error("record-still-not-written", stage=self._stage, topic=held.delivery.record.topic, cause=cause)
+
+    def _tell(self, delivered: list[Delivery]) -> None:
+        wall = self._clock.wall()
+        for item in delivered:
+            age_seconds = max(0.0, wall - item.ticket.record.timestamp_ms / 1000)
+            self._recorder.finished(self._stage, item.outcome, age_seconds)
+            if item.reason:
+                self._recorder.lettered(self._stage, item.reason)
+            if item.outcome != "forwarded":
+                _log_finished(self._stage, item, age_seconds)
+        self._recorder.progressed()
+
+
+def _points(by_lane: dict[Lane, list[Ticket]]) -> list[CommitPoint]:
+    points = (lane.point(tickets) for lane, tickets in by_lane.items())
+    return [point for point in points if point is not None]
+
+
+def _log_finished(stage: str, item: Delivery, age_seconds: float) -> None:
+    record = item.ticket.record
+    sku_id, image_id = item.image or (None, None)
+    log.info(
+        "event-finished",
+        stage=stage,
+        outcome=item.outcome,
+        reason=item.reason or None,
+        sku_id=sku_id,
+        image_id=image_id,
+        event_id=item.event_id or None,
+        input=f"{record.topic}/{record.partition}/{record.offset}",
+        age_seconds=round(age_seconds, 3),
+    )

@@ -1,0 +1,143 @@
+"""Lanes and tickets: what is open, what is finished, and what may be committed. Pure, no I/O, one thread.
+
+Comes in: records in offset order, and tickets whose outcomes were delivered. Goes out: tickets, commit points.
+A lane is born when its partition is assigned and dead when it is revoked; a dead lane's tickets settle nothing.
+Offsets have holes (transaction markers, compaction): everything is counted by tickets, never by differences of offsets.
+"""
+
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from stream.broker.port import CommitPoint, Committed, InRecord, Partition
+from stream.runtime.marks import BODY_LIMIT_BYTES, Range, UnreadableMarks, decode, encode, varint
+
+RESUME_SHARE = 0.75
+"""A full lane takes records again below this share of its limits, so that it does not flap."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLimits:
+    """How much one lane may hold open. `marks_bytes` leaves room for the records of one more poll."""
+
+    tickets: int = 500
+    record_bytes: int = 32 * 1024 * 1024
+    marks_bytes: int = BODY_LIMIT_BYTES * 2 // 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ticket:
+    """One record being worked on, bound to the lane (and so to the assignment) it was admitted in."""
+
+    lane: "Lane"
+    record: InRecord
+
+
+class Lane:
+    """One assignment of one partition."""
+
+    def __init__(self, committed: Committed, limits: LaneLimits) -> None:
+        """Continues where `committed` says. `damaged` is set when its metadata was unreadable (and is ignored)."""
+        self.partition: Partition = committed.partition
+        self.dead = False
+        self.paused = False
+        self.damaged: str | None = None
+        self._limits = limits
+        self._next = committed.offset
+        self._window: deque[tuple[int, int]] = deque()
+        """From the lowest open ticket on: offset, and the bytes it may cost in the marks."""
+        self._window_cost = 0
+        self._open: dict[int, Ticket] = {}
+        self._open_bytes = 0
+        self._ahead: list[Range] = []
+        """Finished before our time and not read again yet."""
+        if committed.offset is not None:
+            try:
+                self._ahead = decode(committed.offset, committed.metadata)
+            except UnreadableMarks as error:
+                self.damaged = str(error)
+
+    @property
+    def open_tickets(self) -> int:
+        """Tickets not finished."""
+        return len(self._open)
+
+    @property
+    def oldest(self) -> Ticket | None:
+        """The open ticket with the lowest offset: the head that everything waits for."""
+        return self._open[self._window[0][0]] if self._window else None
+
+    @property
+    def full(self) -> bool:
+        """Whether no more should be polled; with hysteresis while `paused`."""
+        share = RESUME_SHARE if self.paused else 1.0
+        return (
+            self.open_tickets >= self._limits.tickets * share
+            or self._open_bytes >= self._limits.record_bytes * share
+            or self._marks_bound() >= self._limits.marks_bytes * share
+        )
+
+    def admit(self, record: InRecord) -> Ticket | None:
+        """A ticket for `record`, or None when it was finished before our time."""
+        if self._next is not None and record.offset < self._next:
+            raise ValueError(f"offset {record.offset} of {self.partition} after {self._next - 1}")
+        previous = self._next if self._next is not None else record.offset
+        self._next = record.offset + 1
+        done = self._is_ahead(record.offset)
+        if done and not self._window:
+            return None
+        cost = len(varint(record.offset - previous + 1)) + 1
+        self._window.append((record.offset, cost))
+        self._window_cost += cost
+        if done:
+            return None
+        ticket = Ticket(self, record)
+        self._open[record.offset] = ticket
+        self._open_bytes += record.size_bytes
+        return ticket
+
+    def point(self, finishing: Collection[Ticket] = ()) -> CommitPoint | None:
+        """What may be committed once `finishing` is delivered; None while nothing was read or committed."""
+        if self._next is None:
+            return None
+        leaving = {ticket.record.offset for ticket in finishing}
+        base: int | None = None
+        ranges: list[Range] = []
+        fresh = True
+        for offset, _ in self._window:
+            if offset in self._open and offset not in leaving:
+                base = offset if base is None else base
+                fresh = True
+            elif base is not None:
+                if fresh:
+                    ranges.append((offset, offset + 1))
+                else:
+                    ranges[-1] = (ranges[-1][0], offset + 1)
+                fresh = False
+        base = self._next if base is None else base
+        ranges += [(max(start, base), end) for start, end in self._ahead if end > base]
+        return CommitPoint(self.partition, base, encode(base, ranges))
+
+    def settle(self, delivered: Collection[Ticket]) -> None:
+        """These tickets' outcomes are delivered and committed."""
+        for ticket in delivered:
+            offset = ticket.record.offset
+            if self._open.pop(offset, None) is None:
+                raise ValueError(f"offset {offset} of {self.partition} is not open")
+            self._open_bytes -= ticket.record.size_bytes
+        while self._window and self._window[0][0] not in self._open:
+            self._window_cost -= self._window.popleft()[1]
+
+    def _is_ahead(self, offset: int) -> bool:
+        while self._ahead and self._ahead[0][1] <= offset:
+            self._ahead.pop(0)
+        if self._ahead and self._ahead[0][0] <= offset:
+            end = self._ahead[0][1]
+            self._ahead[0:1] = [(offset + 1, end)] if offset + 1 < end else []
+            return True
+        return False
+
+    def _marks_bound(self) -> int:
+        """The most bytes the marks could need, whatever finishes next. Never too small, and cheap."""
+        ahead = sum(len(varint(start - (self._next or 0))) + len(varint(end - start)) for start, end in self._ahead)
+        return self._window_cost + ahead

@@ -1,0 +1,230 @@
+"""The thread's side of a stage: it owns the link, the lanes and every delivery. Nobody else touches Kafka.
+
+Comes in: records from the link, finished walks from the loop. Goes out: tickets to the loop, deliveries to Kafka.
+"""
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from stream.broker.port import Committed, InRecord, Link, LinkBroken, LinkFactory, Partition
+from stream.core.clock import Clock
+from stream.core.errors import Unavailable
+from stream.metrics.port import Recorder
+from stream.runtime.deliver import Deliverer
+from stream.runtime.inflight import Lane, LaneLimits, Ticket
+from stream.runtime.worker import Delivery
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 0.05
+POLL_RECORDS = 200
+REOPEN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class StationParts:
+    """What a station is made of. `accept` and `abandon` run on the loop; `paused` may be asked from any thread."""
+
+    stage: str
+    open_link: LinkFactory
+    accept: Callable[[list[Ticket]], None]
+    abandon: Callable[[list[Lane]], None]
+    paused: Callable[[], bool]
+    limits: LaneLimits
+    commit_interval_seconds: float
+    clock: Clock
+    recorder: Recorder
+
+
+class Station:
+    """One thread per stage: `open`, `start`, then `stop_intake`, `request_stop`, `join`."""
+
+    def __init__(self, parts: StationParts, loop: asyncio.AbstractEventLoop) -> None:
+        """`loop`: where the walks are."""
+        self._parts = parts
+        self._loop = loop
+        self._inbox: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self._lanes: dict[Partition, Lane] = {}
+        self._deliverer = Deliverer(parts.stage, parts.clock, parts.recorder, parts.commit_interval_seconds)
+        self._link: Link | None = None
+        self._thread = threading.Thread(target=self._run, name=f"station-{parts.stage}", daemon=True)
+        self._intake = True
+        self._ending = threading.Event()
+        self.last_turn = parts.clock.monotonic()
+        """Monotonic time of the thread's last turn: liveness."""
+        self.last_record = parts.clock.monotonic()
+        """Monotonic time of the last record polled: with lag and no pause, its age is a stall."""
+        self.joined = False
+        """Whether the group has given this member an answer: readiness."""
+
+    def open(self) -> None:
+        """Connect for the first time, on the caller's thread. Raises `Unavailable`."""
+        self._link = self._parts.open_link(self)
+
+    def start(self) -> None:
+        """Begin polling."""
+        self._thread.start()
+
+    def deliver(self, delivery: Delivery) -> None:
+        """From the loop: this walk is done."""
+        self._inbox.put(delivery)
+
+    def stop_intake(self) -> None:
+        """Poll no new records; deliveries go on."""
+        self._intake = False
+
+    def request_stop(self) -> None:
+        """Deliver what is finished, leave the group, end the thread."""
+        self._ending.set()
+
+    async def join(self, timeout_seconds: float) -> bool:
+        """Wait for the thread's end; False when it did not end in time."""
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join, timeout_seconds)
+        return not self._thread.is_alive()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether no lane takes records just now, and rightly so: paused, full, or none is ours."""
+        return not self._intake or self._parts.paused() or all(lane.paused for lane in list(self._lanes.values()))
+
+    # The link's listener: called inside poll and close, on this station's thread.
+
+    def assigned(self, committed: Sequence[Committed]) -> None:
+        """Lanes are born."""
+        self.joined = True
+        self.last_record = self._parts.clock.monotonic()
+        for start in committed:
+            lane = Lane(start, self._parts.limits)
+            if lane.damaged is not None:
+                log.error("commit-metadata-unreadable", partition=str(start.partition), cause=lane.damaged)
+            self._lanes[start.partition] = lane
+        if committed:
+            self._parts.recorder.rebalanced(self._parts.stage, "assigned")
+            log.info("partitions-assigned", stage=self._parts.stage, partitions=_names(c.partition for c in committed))
+
+    def revoked(self, partitions: Sequence[Partition], *, lost: bool) -> None:
+        """Lanes die; what is finished is delivered first, unless they are lost already."""
+        if not partitions:
+            return
+        self._parts.recorder.rebalanced(self._parts.stage, "lost" if lost else "revoked")
+        log.info("partitions-revoked", stage=self._parts.stage, lost=lost, partitions=_names(partitions))
+        if not lost and self._link is not None:
+            self._collect()
+            self._deliverer.deliver_all(self._link)
+        self._bury([lane for p in partitions if (lane := self._lanes.pop(p, None)) is not None])
+
+    # The thread.
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            try:
+                self._turn()
+            except Exception as error:  # noqa: BLE001 - whatever broke: what is committed is the truth, start from there
+                self._reopen(error)
+        self._finish()
+
+    def _turn(self) -> None:
+        link = self._link
+        if link is None:
+            raise LinkBroken("never opened")
+        self.last_turn = self._parts.clock.monotonic()
+        records = link.poll(POLL_SECONDS, POLL_RECORDS)
+        if records:
+            self.last_record = self.last_turn
+            self._admit(records)
+        self._collect()
+        self._deliverer.deliver_due(link)
+        self._hold_or_let_in(link)
+
+    def _admit(self, records: list[InRecord]) -> None:
+        tickets: list[Ticket] = []
+        for record in records:
+            lane = self._lanes.get(Partition(record.topic, record.partition))
+            ticket = lane.admit(record) if lane is not None else None
+            if ticket is not None:
+                tickets.append(ticket)
+        if tickets:
+            self._on_loop(self._parts.accept, tickets)
+
+    def _collect(self) -> None:
+        found: list[Delivery] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self._inbox.get_nowait())
+        if found:
+            self._deliverer.add(found)
+
+    def _hold_or_let_in(self, link: Link) -> None:
+        closed = not self._intake or self._parts.paused()
+        for partition, lane in self._lanes.items():
+            wanted = closed or lane.full
+            if wanted != lane.paused:
+                (link.pause if wanted else link.resume)(partition)
+                lane.paused = wanted
+        open_lanes = list(self._lanes.values())
+        self._parts.recorder.in_flight(self._parts.stage, sum(lane.open_tickets for lane in open_lanes))
+        heads = [lane.oldest.record.timestamp_ms for lane in open_lanes if lane.oldest is not None]
+        self._parts.recorder.oldest_open(self._parts.stage, min(heads) / 1000 if heads else None)
+
+    def _bury(self, lanes: list[Lane]) -> None:
+        for lane in lanes:
+            lane.dead = True
+        self._deliverer.forget_dead()
+        if lanes:
+            self._on_loop(self._parts.abandon, lanes)
+
+    def _on_loop(self, call: Callable[..., None], argument: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending
+            self._loop.call_soon_threadsafe(call, argument)
+
+    def _reopen(self, cause: Exception) -> None:
+        """Start again from what is committed: nothing in memory is trusted after a broken link."""
+        expected = isinstance(cause, LinkBroken | Unavailable)
+        log.error("link-broken", stage=self._parts.stage, cause=str(cause), exc_info=None if expected else cause)
+        self._parts.recorder.aborted(self._parts.stage, "broken")
+        link, self._link = self._link, None
+        self._drop_everything()
+        if link is not None:
+            link.close()
+        while not self._ending.is_set() and self._link is None:
+            self.last_turn = self._parts.clock.monotonic()
+            try:
+                self._link = self._parts.open_link(self)
+            except Unavailable as error:
+                log.error("broker-unavailable", stage=self._parts.stage, cause=str(error))  # noqa: TRY400 - expected
+                self._ending.wait(REOPEN_SECONDS)
+
+    def _drop_everything(self) -> None:
+        lanes = list(self._lanes.values())
+        self._lanes.clear()
+        self._bury(lanes)
+        self._collect()
+        self._deliverer.clear()
+
+    def _finish(self) -> None:
+        link = self._link
+        if link is None:
+            return
+        try:
+            self._collect()
+            self._deliverer.deliver_all(link)
+        except LinkBroken as error:
+            log.warning("last-delivery-failed", stage=self._parts.stage, cause=str(error))
+            self._link = None
+        link.close()
+
+
+def _names(partitions: Iterable[Partition]) -> list[str]:
+    return [f"{partition.topic}/{partition.number}" for partition in partitions]

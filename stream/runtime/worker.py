@@ -1,0 +1,206 @@
+"""The loop's side of a stage: tickets in, walks beside each other, outcomes out. Order is kept within an image only.
+
+Comes in: tickets from the station's thread. Goes out: `Delivery` items for the station to deliver.
+A walk is a task per ticket; it waits for the walk before it of the same image, and for nobody else.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+
+from stream.broker.port import InRecord, OutRecord
+from stream.core.clock import Clock
+from stream.core.errors import Rejected
+from stream.metrics.port import Recorder
+from stream.outcome import Handler
+from stream.records import StageRecord
+from stream.runtime.dead_letters import write_letter
+from stream.runtime.environment import Environment, Patience
+from stream.runtime.inflight import Lane, Ticket
+from stream.runtime.verdict import DeadLetter, Pause, RetryAfter, RetryPolicy, Tried, Verdict, decide
+
+log = structlog.get_logger(__name__)
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """A ticket whose work is done, and the record it ends in."""
+
+    ticket: Ticket
+    record: OutRecord
+    outcome: str
+    """`forwarded`, `completed`, `superseded`, or `dead-letter`."""
+    reason: str = ""
+    image: tuple[str, str] | None = None
+    event_id: str = ""
+
+
+class Lettered(Exception):
+    """The walk ends in a letter."""
+
+    def __init__(self, verdict: DeadLetter, attempts: int) -> None:
+        """`attempts`: how many were spent, this one included."""
+        self.verdict = verdict
+        self.attempts = attempts
+        super().__init__(verdict.error)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """What a worker is made of. `read` turns bytes into this stage's record or raises `Rejected`."""
+
+    stage: str
+    handler: Handler
+    read: Callable[[InRecord], StageRecord]
+    deliver: Callable[[Delivery], None]
+    dead_letter_topic: str
+    environment: Environment
+    policy: RetryPolicy
+    clock: Clock
+    recorder: Recorder
+
+
+@dataclass(slots=True)
+class _Walks:
+    """Tasks by lane, and the last walk of every image."""
+
+    by_lane: dict[Lane, set[asyncio.Task[None]]] = field(default_factory=dict)
+    last_of_image: dict[tuple[str, str], asyncio.Task[None]] = field(default_factory=dict)
+
+
+class Worker:
+    """All walks of one stage in this process. Every method runs on the loop."""
+
+    def __init__(self, parts: WorkerParts) -> None:
+        """`parts`: see there."""
+        self._parts = parts
+        self._walks = _Walks()
+        self._bugs_in_a_row = 0
+        self._stopped = False
+
+    @property
+    def walking(self) -> int:
+        """Walks that have not ended."""
+        return sum(len(tasks) for tasks in self._walks.by_lane.values())
+
+    def accept(self, tickets: Iterable[Ticket]) -> None:
+        """Start a walk for each ticket, in their order."""
+        if self._stopped:
+            return
+        for ticket in tickets:
+            if not ticket.lane.dead:
+                self._start(ticket)
+
+    def abandon(self, lanes: Iterable[Lane]) -> None:
+        """These lanes are dead: their walks end. Jobs go on at PixelAPI; the next owner adopts them."""
+        for lane in lanes:
+            for task in self._walks.by_lane.pop(lane, set()):
+                task.cancel()
+
+    async def stop(self, short_seconds: float) -> None:
+        """Let short work finish, then end all walks. What runs at PixelAPI is left to the next owner."""
+        self._stopped = True
+        tasks = {task for tasks in self._walks.by_lane.values() for task in tasks}
+        if tasks:
+            _, unfinished = await asyncio.wait(tasks, timeout=short_seconds)
+            for task in unfinished:
+                task.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
+
+    def _start(self, ticket: Ticket) -> None:
+        self._parts.recorder.received(self._parts.stage, ticket.record.topic)
+        try:
+            record = self._parts.read(ticket.record)
+        except Rejected as error:
+            verdict = DeadLetter(error.reason, str(error))
+            self._deliver_letter(ticket, verdict, attempts=1, record=None)
+            return
+        image = record.event.image
+        before = self._walks.last_of_image.get(image)
+        task = asyncio.create_task(self._walk(ticket, record, before))
+        self._walks.by_lane.setdefault(ticket.lane, set()).add(task)
+        self._walks.last_of_image[image] = task
+        task.add_done_callback(lambda done: self._ended(done, ticket.lane, image))
+
+    def _ended(self, task: asyncio.Task[None], lane: Lane, image: tuple[str, str]) -> None:
+        tasks = self._walks.by_lane.get(lane)
+        if tasks is not None:
+            tasks.discard(task)
+            if not tasks:
+                del self._walks.by_lane[lane]
+        if self._walks.last_of_image.get(image) is task:
+            del self._walks.last_of_image[image]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("walk-broke", stage=self._parts.stage, exc_info=error)
+
+    async def _walk(self, ticket: Ticket, record: StageRecord, before: asyncio.Task[None] | None) -> None:
+        handler = self._parts.handler
+        try:
+            await self._persist(lambda: handler.admit(record))
+            if before is not None:
+                await asyncio.wait([before])
+            outcome = await self._persist(lambda: handler.handle(record))
+        except Lettered as end:
+            if before is not None:
+                await asyncio.wait([before])
+            self._deliver_letter(ticket, end.verdict, attempts=end.attempts, record=record)
+            return
+        self._bugs_in_a_row = 0
+        out = OutRecord(outcome.topic, outcome.key, outcome.value)
+        self._parts.deliver(
+            Delivery(ticket, out, outcome.kind, image=record.event.image, event_id=record.event.event_id or "")
+        )
+
+    async def _persist(self, call: Callable[[], Awaitable[Result]]) -> Result:
+        """Call until it succeeds or a verdict ends it. Raises `Lettered`. Waiting holds no job slot and no grant."""
+        parts = self._parts
+        attempts = 0
+        patience = Patience(parts.environment)
+        try:
+            while True:
+                try:
+                    result = await call()
+                except Exception as error:  # noqa: BLE001 - the one place where every error meets its verdict
+                    tried = Tried(attempts, self._bugs_in_a_row)
+                    verdict = decide(error, tried, parts.policy, chance=parts.clock.chance())
+                else:
+                    patience.got_through()
+                    return result
+                attempts += await self._act(verdict, patience, attempts)
+        finally:
+            patience.give_up()
+
+    async def _act(self, verdict: Verdict, patience: Patience, attempts: int) -> int:
+        """Carry the verdict out; returns the attempts it spent. Raises `Lettered`."""
+        parts = self._parts
+        match verdict:
+            case DeadLetter():
+                patience.got_through()
+                raise Lettered(verdict, attempts + 1)
+            case RetryAfter():
+                patience.got_through()
+                parts.recorder.retried(parts.stage, verdict.cause)
+                await parts.clock.sleep(verdict.seconds)
+                return int(verdict.spends)
+            case Pause():
+                parts.recorder.retried(parts.stage, "unavailable")
+                await patience.wait(verdict.resource, verdict.detail, verdict.after_seconds)
+                return 0
+
+    def _deliver_letter(
+        self, ticket: Ticket, verdict: DeadLetter, *, attempts: int, record: StageRecord | None
+    ) -> None:
+        parts = self._parts
+        if verdict.traceback:
+            self._bugs_in_a_row += 1
+            log.error("unforeseen-error", stage=parts.stage, error=verdict.error, traceback=verdict.traceback)
+        letter = write_letter(
+            parts.dead_letter_topic, parts.stage, ticket.record, verdict, attempts=attempts, read=record
+        )
+        image = record.event.image if record else None
+        event_id = (record.event.event_id or "") if record else ""
+        parts.deliver(Delivery(ticket, letter, "dead-letter", verdict.reason, image, event_id))
