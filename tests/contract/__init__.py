@@ -1,0 +1,1 @@
+"""One suite per door, run on each of its implementations."""

@@ -1,0 +1,1 @@
+"""Rules that hold for every history, searched by hypothesis."""
