@@ -1,0 +1,66 @@
+"""The recorder that keeps nothing: for tools and tests that look elsewhere."""
+
+from decimal import Decimal
+
+
+class SilentRecorder:
+    """Accepts every verb of `Recorder` and forgets it."""
+
+    def received(self, stage: str, topic: str) -> None:
+        """Forget it."""
+
+    def finished(self, stage: str, outcome: str, age_seconds: float) -> None:
+        """Forget it."""
+
+    def lettered(self, stage: str, reason: str) -> None:
+        """Forget it."""
+
+    def in_flight(self, stage: str, tickets: int) -> None:
+        """Forget it."""
+
+    def oldest_open(self, stage: str, timestamp_seconds: float | None) -> None:
+        """Forget it."""
+
+    def lag(self, stage: str, topic: str, partition: int, records: int | None) -> None:
+        """Forget it."""
+
+    def retried(self, stage: str, cause: str) -> None:
+        """Forget it."""
+
+    def rebalanced(self, stage: str, event: str) -> None:
+        """Forget it."""
+
+    def committed(self, stage: str, seconds: float, records: int) -> None:
+        """Forget it."""
+
+    def aborted(self, stage: str, cause: str) -> None:
+        """Forget it."""
+
+    def paused(self, resource: str, *, is_paused: bool) -> None:
+        """Forget it."""
+
+    def requested(self, operation: str, code: str, seconds: float) -> None:
+        """Forget it."""
+
+    def job_ended(self, operation: str, state: str, seconds: float, polls: int) -> None:
+        """Forget it."""
+
+    def waited(self, kind: str, seconds: float) -> None:
+        """Forget it."""
+
+    def quota(self, used_requests: int, limit_requests: int, running_jobs: int) -> None:
+        """Forget it."""
+
+    def credited(self, operation: str, cause: str, amount_credits: Decimal) -> None:
+        """Forget it."""
+
+    def stored(self, action: str, seconds: float) -> None:
+        """Forget it."""
+
+    def progressed(self) -> None:
+        """Forget it."""
+
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """An empty page: there is nothing to tell."""
+        del accept
+        return b"", "text/plain; version=0.0.4; charset=utf-8"

@@ -1,0 +1,159 @@
+"""Every recorder takes every verb; the Prometheus one shows it, and had its series from the start."""
+
+import inspect
+import math
+from decimal import Decimal
+from typing import Any, get_type_hints
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from stream.core.clock import SystemClock
+from stream.core.errors import Reason, Resource
+from stream.metrics.catalogue import CATALOGUE, CLOSED, PREFIX, Kind, Known
+from stream.metrics.port import Recorder
+from stream.metrics.prometheus import PrometheusRecorder, series
+from stream.metrics.silent import SilentRecorder
+from stream.outcome import OutcomeKind
+from stream.pipeline import default_pipeline
+from stream.quota.port import AskKind
+from stream.topics import Topics
+
+VERBS = [name for name, _ in inspect.getmembers(Recorder, inspect.isfunction) if not name.startswith("_")]
+VALUES: dict[Any, Any] = {
+    str: "remove-bg", int: 3, float: 1.5, Decimal: Decimal("-2.5"), bool: True, float | None: None, int | None: None,
+}  # fmt: skip
+
+
+def _prometheus() -> PrometheusRecorder:
+    return PrometheusRecorder(Known.of(default_pipeline(), Topics()), SystemClock())
+
+
+@pytest.fixture(params=[SilentRecorder, _prometheus], ids=["silent", "prometheus"])
+def recorder(request: pytest.FixtureRequest) -> Recorder:
+    made: Recorder = request.param()
+    return made
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_recorder_accepts_every_verb(recorder: Recorder, verb: str) -> None:
+    method = getattr(recorder, verb)
+    hints = {name: hint for name, hint in get_type_hints(getattr(Recorder, verb)).items() if name != "return"}
+    assert method(**{name: VALUES[hint] for name, hint in hints.items()}) is None
+
+
+def test_every_verb_is_seen_on_the_page() -> None:
+    """A verb that changes no series would be an observation nobody can make."""
+    for verb in VERBS:
+        shown = _prometheus()
+        before = series(shown)
+        hints = {name: hint for name, hint in get_type_hints(getattr(Recorder, verb)).items() if name != "return"}
+        given = {name: 7 if hint in (float | None, int | None) else VALUES[hint] for name, hint in hints.items()}
+        getattr(shown, verb)(**given)
+        changed = {key for key, value in series(shown).items() if before.get(key) != value}
+        assert any(name.startswith(PREFIX) for name, _ in changed), verb
+
+
+def test_counters_count_what_they_say() -> None:
+    shown = _prometheus()
+    shown.finished("upscale", "completed", 12.0)
+    shown.credited("upscale", "spent", Decimal("49.5"))
+    shown.job_ended("upscale", "completed", 15.0, 2)
+    now = series(shown)
+    assert now["skustream_events_finished_total", (("outcome", "completed"), ("stage", "upscale"))] == 1
+    assert now["skustream_credits_total", (("cause", "spent"), ("operation", "upscale"))] == 49.5
+    bucket = (("le", "15.0"), ("operation", "upscale"), ("state", "completed"))
+    assert now["skustream_job_seconds_bucket", bucket] == 1
+    assert now["skustream_job_polls_sum", (("operation", "upscale"),)] == 2
+
+
+def test_known_series_exist_before_anything_happened() -> None:
+    now = series(_prometheus())
+    for stage in ("remove-bg", "upscale", "lifestyle", "thumbnails"):
+        for reason in Reason:
+            assert now["skustream_dead_letters_total", (("reason", reason.value), ("stage", stage))] == 0
+        for outcome in (*OutcomeKind, "lettered"):
+            assert now["skustream_events_finished_total", (("outcome", str(outcome)), ("stage", stage))] == 0
+    for resource in Resource:
+        assert now["skustream_intake_paused", (("resource", resource.value),)] == 0
+    received = {labels for name, labels in now if name == "skustream_events_received_total"}
+    assert received == {
+        (("stage", stage), ("topic", topic))
+        for stage, topic in [
+            ("remove-bg", "product-images.raw"),
+            ("remove-bg", "product-images.raw.backfill"),
+            ("upscale", "product-images.transparent"),
+            ("lifestyle", "product-images.upscaled"),
+            ("thumbnails", "product-images.lifestyle"),
+        ]
+    }
+    assert ("skustream_job_seconds_count", (("operation", "thumbnails"), ("state", "failed"))) not in now
+
+
+def test_a_process_of_one_stage_shows_no_series_of_the_others() -> None:
+    known = Known.of(default_pipeline(), Topics(), ["upscale"])
+    stages = {dict(labels).get("stage") for _, labels in series(PrometheusRecorder(known, SystemClock()))}
+    assert stages == {None, "upscale"}
+
+
+def test_a_value_outside_its_closed_set_makes_no_new_series() -> None:
+    shown = _prometheus()
+    for code in range(1000):
+        shown.requested("upscale", str(code), 0.1)
+        shown.requested(f"operation-{code}", "200", 0.1)
+    page = series(shown)
+    counts = {labels: value for (name, labels), value in page.items() if name == "skustream_api_request_seconds_count"}
+    assert sum(counts.values()) == 2000
+    assert counts[("code", "200"), ("operation", "other")] == 1000
+    assert {dict(labels)["code"] for labels in counts} == set(CLOSED["code"])
+
+
+def test_a_partition_that_left_has_no_lag_any_more() -> None:
+    shown = _prometheus()
+    own = Topics().asset("transparent")
+    key = ("skustream_lag_records", (("partition", "3"), ("stage", "upscale"), ("topic", own)))
+    shown.lag("upscale", own, 3, 17)
+    assert series(shown)[key] == 17
+    shown.lag("upscale", own, 3, None)
+    assert key not in series(shown)
+
+
+def test_no_open_ticket_has_no_age() -> None:
+    shown = _prometheus()
+    key = ("skustream_oldest_open_timestamp_seconds", (("stage", "upscale"),))
+    assert math.isnan(series(shown)[key])
+    shown.oldest_open("upscale", 1_700_000_000.0)
+    assert series(shown)[key] == 1_700_000_000.0
+    shown.oldest_open("upscale", None)
+    assert math.isnan(series(shown)[key])
+
+
+def test_the_page_is_what_the_catalogue_says() -> None:
+    page, content_type = _prometheus().exposition()
+    assert content_type.startswith("text/plain")
+    families = {family.name: family for family in text_string_to_metric_families(page.decode())}
+    for metric in CATALOGUE:
+        family = families[metric.name.removesuffix("_total")]
+        assert (family.type, family.documentation) == (metric.kind.value, metric.help)
+    assert not any(name.endswith("_created") for name in families)
+    assert "process_resident_memory_bytes" in families
+
+
+class TestCatalogue:
+    def test_names_follow_the_conventions(self) -> None:
+        for metric in CATALOGUE:
+            assert metric.name.startswith(PREFIX)
+            assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER), metric.name
+            assert (metric.kind is Kind.HISTOGRAM) == bool(metric.buckets), metric.name
+            assert list(metric.buckets) == sorted(set(metric.buckets))
+            assert metric.help.endswith(".")
+            assert metric.meaning.endswith(".")
+
+    def test_names_are_unique(self) -> None:
+        assert len({metric.name for metric in CATALOGUE}) == len(CATALOGUE)
+
+    def test_its_words_are_their_owners_words(self) -> None:
+        assert set(CLOSED["kind"]) == set(AskKind)
+        assert set(CLOSED["reason"]) == set(Reason)
+        assert set(CLOSED["resource"]) == set(Resource)
+        assert set(OutcomeKind) < set(CLOSED["outcome"])
