@@ -60,7 +60,9 @@ class Files:
         """The facts by HEAD; only an object that another program put is read for its hash."""
         try:
             answer = await self._bucket.repeated(lambda: self._head(full_key))
-            sha256 = _recorded(answer) or await self._bucket.repeated(lambda: self._hash(full_key))
+            sha256 = _recorded(answer)
+            if sha256 is None:
+                sha256 = await self._bucket.repeated(lambda: self._hash(full_key))
         except Refused as refused:
             if refused.status == MISSING:
                 return None
