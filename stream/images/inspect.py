@@ -38,7 +38,7 @@ class ImageLimits:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A file's facts from its header. `width` and `height` in pixels as the picture is seen, upright by its EXIF tag."""
+    """A file's facts from its header. `width` and `height` in pixels as seen: upright by its EXIF tag."""
 
     format: Format
     content_type: str
@@ -60,8 +60,7 @@ def inspect(path: Path, limits: ImageLimits) -> Picture:
     if pages != 1:
         raise NotAPicture("the picture is animated; send a still one")
     _check_size(image.width, image.height, limits)
-    sideways = _orientation(image) in _SIDEWAYS
-    width, height = (image.height, image.width) if sideways else (image.width, image.height)
+    width, height = seen_size(image)
     return Picture(kind, kind.content_type, kind.extension, width, height, bool(image.hasalpha()), pages)
 
 
@@ -108,8 +107,10 @@ def _check_size(width: int, height: int, limits: ImageLimits) -> None:
         raise NotAPicture(f"the picture is {width}x{height}; it may have {limits.max_pixels} pixels")
 
 
-def _orientation(image: pyvips.Image) -> int:
-    return int(image.get("orientation")) if image.get_typeof("orientation") else 1
+def seen_size(image: pyvips.Image) -> tuple[int, int]:
+    """Width and height in pixels as a viewer sees it that heeds the EXIF orientation."""
+    orientation = int(image.get("orientation")) if image.get_typeof("orientation") else 1
+    return (image.height, image.width) if orientation in _SIDEWAYS else (image.width, image.height)
 
 
 def _pages(path: Path, kind: Format, image: pyvips.Image) -> int:

@@ -1,4 +1,4 @@
-"""Cheap judgement of a cut-out: is anything left of the product, and is anything gone of the background?
+"""Cheap judgement of a cut-out: whether anything is left of the product, and anything gone of the background.
 
 Comes in: a finished picture. Goes out: one share.
 """
@@ -24,7 +24,7 @@ def alpha_share(path: Path) -> float:
         return 1.0
     alpha = image.extract_band(image.bands - 1)
     if alpha.format == "ushort":
-        alpha = alpha.rshift(8)
+        alpha = alpha >> 8
     try:
         small = alpha.cast("uchar").thumbnail_image(_LOOK_SIDE, height=_LOOK_SIDE, size="down", no_rotate=True)
         return float((small > _VISIBLE_ABOVE).avg()) / 255.0
