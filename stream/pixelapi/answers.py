@@ -27,10 +27,13 @@ _CAME_TOO_SLOWLY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 _EDGE_STATUSES_FROM = 520
 _ABOUT_THE_PICTURE = re.compile(r"\b(image|picture|photo|file|image_url)s?\b", re.IGNORECASE)
 _ABOUT_THE_ROUTE = re.compile(r"\b(route|path|endpoint|page|resource|cannot (post|get)|method)\b|/v\d+/", re.IGNORECASE)
+_EMPTY_PHRASE = (
+    r"(?:internal(?: server)? error|server error|unknown error|bad gateway|gateway time-?out|stream timeout"
+    r"|error code: \d+)"
+)
+# Such a phrase alone, or beside a code and a general hint that say no more; or an Envoy's complaint.
 _NOBODY_SPOKE = re.compile(
-    r"(\d{3}:? )?(internal server error|bad gateway|gateway time-?out|server error|unknown error|error code: \d+"
-    r"|stream timeout|upstream .*)\.?",
-    re.IGNORECASE,
+    rf"upstream .*|(?:(?:\d{{3}}|{_EMPTY_PHRASE}):? )*{_EMPTY_PHRASE}[.!]?(?: \(.*\))?", re.IGNORECASE
 )
 
 
@@ -142,7 +145,7 @@ def api_spoke(answer: Answer, scrub: Scrubber) -> bool:
         return False
     message = message_in(content, scrub)
     # A bare "Internal Server Error" is a crash, before or after the job was taken: nobody refused anything.
-    return any(map(str.isalpha, message)) and _NOBODY_SPOKE.fullmatch(message) is None
+    return any(map(str.isalpha, message)) and _NOBODY_SPOKE.fullmatch(message.replace("_", " ")) is None
 
 
 def _accepted(answer: Answer, scrub: Scrubber) -> JobReport:

@@ -1,0 +1,1 @@
+"""PixelAPI's door, without a network."""
