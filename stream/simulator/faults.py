@@ -122,9 +122,9 @@ class Match(TypedDict, total=False):
 class Fault(BaseModel):
     """One line of the mischief list. `at` is needed only for error, busy, drop and hang (default: submit).
 
-    `status`, `shape`, `message`: what an error says. `seconds`: the delay a busy answer names in prose, the
-    latency of a slow job, how long an unknown status lasts (0: for ever), or the pause between drips. `size_bytes`: oversized body.
-    `text`: the unknown status.
+    `status`, `shape`, `message`: what an error says. `seconds`: the delay a busy answer names in prose, the latency of
+    a slow job, how long an unknown status (`text`) lasts (0: for ever), or the pause between drips. `size_bytes`: that
+    of an oversized body.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -56,19 +56,16 @@ def inspect(content: bytes, operation: Operation, params: Mapping[str, Any]) -> 
 
 def render(operation: Operation, content: bytes, params: Mapping[str, Any], scene_format: str) -> Made:
     """Do the work. Raises BadPictureError when the bytes turn out not to be a whole picture."""
-    try:
-        image = _upright(_open(content))
-        if operation is Operation.UPSCALE:
-            return _packed(upscale(image, int(params.get("scale", 4))), "png")
-        cut = image if _is_cut(image) else cut_out(image)
-        if operation is Operation.REMOVE_BACKGROUND:
-            return _packed(cut, "png")
-        if operation is Operation.ADD_SHADOW:
-            return _packed(compose_shadow(cut, params), "png")
-        prompt = str(params.get("prompt") or params.get("scene_prompt") or "")
-        return _packed(compose_scene(cut, prompt), scene_format)
-    except pyvips.Error as error:
-        raise BadPictureError("Image could not be decoded") from error
+    image = _upright(_open(content))
+    if operation is Operation.UPSCALE:
+        return _packed(upscale(image, int(params.get("scale", 4))), "png")
+    cut = image if _is_cut(image) else cut_out(image)
+    if operation is Operation.REMOVE_BACKGROUND:
+        return _packed(cut, "png")
+    if operation is Operation.ADD_SHADOW:
+        return _packed(compose_shadow(cut, params), "png")
+    prompt = str(params.get("prompt") or params.get("scene_prompt") or "")
+    return _packed(compose_scene(cut, prompt), scene_format)
 
 
 def upscale(image: pyvips.Image, scale: int) -> pyvips.Image:
@@ -96,12 +93,15 @@ def _open(content: bytes) -> pyvips.Image:
 
 def _upright(image: pyvips.Image) -> pyvips.Image:
     """Three or four bands of 8 bit sRGB, turned as the camera meant it, in memory."""
-    image = image.autorot()
-    if image.interpretation != "srgb" or image.format != "uchar":
-        image = image.colourspace("srgb").cast("uchar")
-    if image.bands > 4:  # noqa: PLR2004 -- red, green, blue, alpha
-        image = image.extract_band(0, n=4)
-    return image.copy_memory()
+    try:
+        image = image.autorot()
+        if image.interpretation != "srgb" or image.format != "uchar":
+            image = image.colourspace("srgb").cast("uchar")
+        if image.bands > 4:  # noqa: PLR2004 -- red, green, blue, alpha
+            image = image.extract_band(0, n=4)
+        return image.copy_memory()
+    except pyvips.Error as error:  # pixels are decoded here, not when the header was read
+        raise BadPictureError("Image could not be decoded") from error
 
 
 def _is_cut(image: pyvips.Image) -> bool:
