@@ -27,6 +27,7 @@ class Ledger:
         self._documents = documents
         self._clock = clock
         self._lease_seconds = lease_seconds
+        self._unposted: set[str] = set()
 
     async def look(self, key: str) -> Entry | None:
         """The job's entry, or None when nobody ever claimed it."""
@@ -58,8 +59,17 @@ class Ledger:
             failed_jobs=before.failed_jobs if before else (),
         )
         path, body = job_key_path(key), dump(record)
-        tag = await (self._documents.create(path, body) if seen is None else self._replace(path, body, seen.tag))
+        try:
+            tag = await (self._documents.create(path, body) if seen is None else self._replace(path, body, seen.tag))
+        except BaseException:
+            # The claim may stand although its answer was lost; we alone know that no POST followed it.
+            self._unposted.add(record.claim)
+            raise
         return Entry(record, tag, 0.0) if tag is not None else None
+
+    def never_posted(self, entry: Entry) -> bool:
+        """Whether this very process wrote the claim and surely sent nothing: it may be released at once."""
+        return entry.state is LedgerState.CLAIMED and entry.record.claim in self._unposted
 
     async def accept(
         self, entry: Entry, *, job_id: str | None, output_url: str | None, credits_charged: Decimal

@@ -10,6 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
+from stream.core.errors import Transient
+
 
 class JobState(StrEnum):
     """What PixelAPI says of a job; unknown statuses count as running until the deadline."""
@@ -51,6 +53,10 @@ class JobReport:
     """The provider's own word, for the logs."""
 
 
+class UnknownJob(Transient):
+    """A poll's 404: the job is not known at that path. It may be a wrong path or a replica that lags."""
+
+
 @dataclass(frozen=True, slots=True)
 class Balance:
     """`GET /account/balance`."""
@@ -76,7 +82,7 @@ class PixelApi(Protocol):
         ...
 
     async def poll(self, operation: str, job_id: str) -> JobReport:
-        """Ask after a job: one GET. A 404 or a lost answer is `Transient`: a poll never abandons a job."""
+        """Ask after a job: one GET. A poll never abandons a job: a 404 is `UnknownJob`, a lost answer `Transient`."""
         ...
 
     async def balance(self) -> Balance:

@@ -1,0 +1,1 @@
+"""The stages: the only business code. A stage sees a record and a desk; never Kafka, offsets, retries or Prometheus."""

@@ -1,0 +1,100 @@
+"""The desk: every door a stage may use, and the one place for work that must not be cut off half way.
+
+Comes in: doors from the assembly. Goes out: itself, to the stages.
+"""
+
+import asyncio
+import weakref
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import structlog
+
+from stream.core.clock import Clock
+from stream.core.deadline import Deadline
+from stream.core.errors import Resource
+from stream.downloads.port import Downloads
+from stream.images.inspect import ImageLimits
+from stream.images.work import ImageWorkers
+from stream.ledger.jobs import Ledger
+from stream.ledger.newest import Newest
+from stream.metrics.port import Recorder
+from stream.objects.port import ObjectStore
+from stream.pipeline import Pipeline
+from stream.pixelapi.port import PixelApi
+from stream.quota.port import Quota
+from stream.stages.pace import Pace
+from stream.topics import Topics
+
+log = structlog.get_logger(__name__)
+Result = TypeVar("Result")
+
+
+class Unbroken:
+    """Work that runs to its end although its walk is cancelled: nothing may come between a POST and the durable id."""
+
+    def __init__(self) -> None:
+        """Nothing runs yet."""
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Await `work`; cancelling the caller leaves it running to its end."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.done():
+                task.add_done_callback(_look_at)
+            raise
+
+    async def drain(self, deadline: Deadline) -> int:
+        """Wait for what runs, until the deadline; returns how many did not end."""
+        running = set(self._running)
+        if running:
+            await asyncio.wait(running, timeout=deadline.remaining_seconds())
+        return len(self._running)
+
+
+def _look_at(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("abandoned-work-failed", error=str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """All doors, by name. `recovered` tells the runtime that a resource answered (L8)."""
+
+    pipeline: Pipeline
+    topics: Topics
+    ledger: Ledger
+    newest: Newest
+    quota: Quota
+    api: PixelApi
+    objects: ObjectStore
+    downloads: Downloads
+    workers: ImageWorkers
+    limits: ImageLimits
+    clock: Clock
+    recorder: Recorder
+    pace: Pace
+    prices: Mapping[str, Decimal]
+    """Credits per operation, used where an answer names none."""
+    claim_poll_seconds: float = 1.0
+    recovered: Callable[..., None] = lambda *_: None
+    unbroken: Unbroken = field(default_factory=Unbroken)
+    locks: "weakref.WeakValueDictionary[str, asyncio.Lock]" = field(default_factory=weakref.WeakValueDictionary)
+
+    def lock(self, job_key: str) -> asyncio.Lock:
+        """One at a time per job in this process; between processes the ledger decides."""
+        lock = self.locks.get(job_key)
+        if lock is None:
+            lock = self.locks[job_key] = asyncio.Lock()
+        return lock
+
+    def api_answers(self) -> None:
+        """PixelAPI answered a question of ours: key, access and host are in order."""
+        self.recovered(Resource.API_KEY, Resource.API_ACCESS, Resource.API_OUTAGE, Resource.API_CONTRACT)

@@ -1,0 +1,132 @@
+"""A bought job's way home: polled when it is due, downloaded at once, re-hosted, settled. Never abandoned (L7).
+
+Comes in: an accepted entry, whoever bought it. Goes out: the entry settled, failed or blocked in the ledger;
+`Rejected` only where a person has to look (overdue, unusable result).
+"""
+
+import structlog
+
+from stream.core.errors import Reason, Rejected, StreamError, Throttled, Transient
+from stream.downloads.port import ResultGone, Whose
+from stream.images.loading import NotAPicture
+from stream.ledger.port import Entry, LedgerState
+from stream.pixelapi.port import JobReport, JobState, UnknownJob
+from stream.quota.port import Ask, AskKind
+from stream.stages.desk import Desk
+from stream.stages.errand import Errand, with_facts
+from stream.stages.rehost import Naming, look_at, rehost
+
+log = structlog.get_logger(__name__)
+
+POLLS_FOR_A_URL = 3
+"""A completed job without a usable URL is asked so many more times before its letter is written."""
+
+
+async def follow(desk: Desk, errand: Errand, entry: Entry) -> None:
+    """Bring the job of `entry` to its end in the ledger.
+
+    Raises `Rejected(job-overdue | bad-result)`, `Unavailable`, `Transient` of the download or the store.
+    """
+    desk.quota.adopt(entry.record.key)
+    try:
+        await _bring_home(desk, errand, entry)
+    except StreamError as error:
+        raise with_facts(error, entry) from error.__cause__
+
+
+async def _bring_home(desk: Desk, errand: Errand, entry: Entry) -> None:
+    poll = _Polling(desk, errand, entry)
+    cause = "no poll brings a URL"
+    for turn in range(1 + POLLS_FOR_A_URL):
+        if turn:
+            await desk.clock.sleep(desk.pace.next_seconds(errand.operation, turn))
+        report = await poll.until_the_end()
+        if report.state is JobState.FAILED:
+            await desk.ledger.fail(entry, report.detail or "no reason given")
+            return
+        if report.state is JobState.BLOCKED:
+            await desk.ledger.block(entry, report.detail or "no reason given")
+            return
+        if report.output_url is not None:
+            try:
+                await _settle(desk, errand, entry, report, report.output_url)
+            except (ResultGone, NotAPicture) as error:
+                cause = str(error)
+                log.warning("result-unusable", job_id=entry.record.job_id, polls=poll.polls, cause=cause)
+            else:
+                return
+        if entry.record.job_id is None:
+            break
+    raise Rejected(Reason.BAD_RESULT, f"the job is completed, but its result cannot be used: {cause}")
+
+
+class _Polling:
+    """Asking after one job; knows how often it asked."""
+
+    def __init__(self, desk: Desk, errand: Errand, entry: Entry) -> None:
+        self._desk = desk
+        self._errand = errand
+        self._entry = entry
+        self.polls = 0
+        record = entry.record
+        now = desk.clock.wall()
+        self._accepted_at = min(record.accepted_at or now, now)
+        # An overdue job that is looked at again (a replay) is given its whole time anew.
+        since = now if entry.state is LedgerState.OVERDUE else self._accepted_at
+        self._overdue_at = since + errand.stage.deadline_seconds
+
+    async def until_the_end(self) -> JobReport:
+        """The report that ends the job. Raises `Rejected(job-overdue)`, `Unavailable`."""
+        record = self._entry.record
+        if record.job_id is None:
+            return JobReport(JobState.COMPLETED, output_url=record.output_url, credits=record.credits)
+        desk, operation = self._desk, self._errand.operation
+        elapsed = desk.clock.wall() - self._accepted_at
+        await desk.clock.sleep(desk.pace.first_seconds(operation) - elapsed if not self.polls else 0.0)
+        while True:
+            report = await self._ask(record.job_id)
+            if report is not None and report.state is not JobState.RUNNING:
+                return self._seen(report)
+            if report is not None and desk.clock.wall() >= self._overdue_at:
+                detail = f"still {report.status or 'unknown'} after {self._errand.stage.deadline_seconds:g} s"
+                await desk.ledger.overdue(self._entry, detail)
+                raise Rejected(Reason.JOB_OVERDUE, f"the job is {detail}; a replay polls on")
+            await desk.clock.sleep(desk.pace.next_seconds(operation, self.polls))
+
+    async def _ask(self, job_id: str) -> JobReport | None:
+        """One poll; None when nothing was learned. A lost answer never ends a job."""
+        desk, errand = self._desk, self._errand
+        grant = await desk.quota.admit(Ask(AskKind.POLL, errand.record.priority, errand.stage_index))
+        self.polls += 1
+        try:
+            report = await desk.api.poll(errand.operation, job_id)
+        except UnknownJob as error:
+            log.warning("job-unknown", job_id=job_id, cause=str(error))
+            return JobReport(JobState.RUNNING, job_id=job_id, status="unknown to PixelAPI")
+        except (Transient, Throttled) as error:
+            log.debug("poll-without-answer", job_id=job_id, cause=str(error))
+            return None
+        finally:
+            grant.answered()
+        desk.api_answers()
+        return report
+
+    def _seen(self, report: JobReport) -> JobReport:
+        desk, operation = self._desk, self._errand.operation
+        seconds = max(0.0, desk.clock.wall() - self._accepted_at)
+        desk.recorder.job_ended(operation, report.state, seconds, self.polls)
+        if self.polls > 0 and report.state is JobState.COMPLETED:
+            desk.pace.finished(operation, seconds)
+        return report
+
+
+async def _settle(desk: Desk, errand: Errand, entry: Entry, report: JobReport, url: str) -> None:
+    """Download, check, re-host, settle. Raises `ResultGone` or `NotAPicture` where another poll may help."""
+    async with desk.downloads.fetch(url, Whose.RESULT) as spooled:
+        picture = await look_at(desk, spooled.path)
+        await desk.workers.run(errand.check, spooled.path, picture)
+        seconds = max(0.0, desk.clock.wall() - (entry.record.accepted_at or desk.clock.wall()))
+        naming = Naming(errand.stage.makes, errand.job.short)
+        asset = await rehost(desk, errand.record, naming, spooled.path, picture, sha256=spooled.sha256, seconds=seconds)
+    charged = report.credits if report.credits is not None else entry.record.credits
+    await desk.ledger.settle(entry, {errand.stage.makes: asset.model_copy(update={"credits": charged})}, charged)

@@ -1,0 +1,83 @@
+"""A stage behind its desk: the order of the day that every stage keeps, whatever its operation.
+
+Comes in: a record of the stage's input topic. Goes out: the one record it becomes.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from stream.events import Origin
+from stream.outcome import Outcome, OutcomeKind
+from stream.pipeline import Stage
+from stream.records import Asset, StageRecord, Status, terminal_of
+from stream.stages.add_shadow import add_shadow
+from stream.stages.desk import Desk
+from stream.stages.intake import take_in
+from stream.stages.manifest import publish
+from stream.stages.purchase import Superseded
+from stream.stages.remove_bg import remove_bg
+from stream.stages.replace_bg import replace_bg
+from stream.stages.thumbnails import thumbnails
+from stream.stages.upscale import upscale
+
+Work = Callable[[Desk, StageRecord, Stage], Awaitable[Mapping[str, Asset]]]
+
+WORK: Mapping[str, Work] = {
+    "remove-bg": remove_bg,
+    "upscale": upscale,
+    "replace-bg": replace_bg,
+    "add-shadow": add_shadow,
+    "thumbnails": thumbnails,
+}
+"""Every operation of `pipeline.OPERATIONS` and who does it."""
+
+
+class StageHandler:
+    """The `Handler` of one stage."""
+
+    def __init__(self, stage: Stage, desk: Desk) -> None:
+        """`stage` is one of the desk's pipeline."""
+        self._stage = stage
+        self._desk = desk
+        self._is_first = desk.pipeline.index(stage.name) == 0
+
+    async def admit(self, record: StageRecord) -> None:
+        """At the door of the first stage: the event's wishes are checked, and the newest known is recorded (L5)."""
+        if self._is_first:
+            self._desk.pipeline.route(record.event)
+            await self._desk.newest.record(record)
+
+    async def handle(self, record: StageRecord) -> Outcome:
+        """See `Handler`. Nothing is bought for a stale event; an accepted job is finished and settled first."""
+        desk, stage = self._desk, self._stage
+        try:
+            await self._refuse_stale(record)
+            if self._is_first:
+                record = await take_in(desk, record)
+            route = desk.pipeline.route(record.event)
+            if stage in route:
+                record = record.with_assets(dict(await WORK[stage.operation](desk, record, stage)))
+            await self._refuse_stale(record)
+        except Superseded as end:
+            return self._terminal(record, Status.SUPERSEDED, end.by)
+        later = [other for other in route if desk.pipeline.index(other.name) > desk.pipeline.index(stage.name)]
+        if later:
+            return self._forward(record, later[0])
+        newer = await publish(desk, record)
+        if newer is not None:
+            return self._terminal(record, Status.SUPERSEDED, newer)
+        return self._terminal(record, Status.COMPLETED, None)
+
+    async def _refuse_stale(self, record: StageRecord) -> None:
+        newer = await self._desk.newest.superseding(record)
+        if newer is not None:
+            raise Superseded(newer)
+
+    def _forward(self, record: StageRecord, to: Stage) -> Outcome:
+        topic = self._desk.pipeline.input_topics(to.name, self._desk.topics)[0]
+        return Outcome(OutcomeKind.FORWARDED, topic, record.event.sku_id.encode(), record.encode())
+
+    def _terminal(self, record: StageRecord, status: Status, by: Origin | None) -> Outcome:
+        end = terminal_of(record, status=status, finished_at=self._desk.clock.wall(), superseded_by=by)
+        return Outcome(
+            OutcomeKind(status.value), self._desk.topics.completed, record.event.sku_id.encode(), end.encode()
+        )

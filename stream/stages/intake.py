@@ -1,0 +1,55 @@
+"""The first stage's first step: find out which version of the photo this is, and have it in our store.
+
+Comes in: a record with nothing but the raw event. Goes out: the record with its source version and the asset `raw`.
+"""
+
+import hashlib
+
+import structlog
+
+from stream.core.errors import Reason, Rejected
+from stream.downloads.port import Whose
+from stream.images.loading import NotAPicture
+from stream.ledger.port import LedgerState
+from stream.pipeline import RAW_ASSET
+from stream.records import StageRecord
+from stream.stages.desk import Desk
+from stream.stages.recipes import RAW_RECIPE, job_name
+from stream.stages.rehost import Naming, look_at, rehost
+
+log = structlog.get_logger(__name__)
+
+
+async def take_in(desk: Desk, record: StageRecord) -> StageRecord:
+    """The record with `source_version` and the re-hosted photo; a photo taken in before is not fetched again.
+
+    Raises `Rejected` for a photo that is missing, refused, or not a picture we take.
+    """
+    record = record.with_assets({}, source_version=record.source_version or await source_version(desk, record))
+    name = job_name(record, RAW_RECIPE)
+    entry = await desk.ledger.look(name.key)
+    if entry is not None and entry.state is LedgerState.SETTLED:
+        return record.with_assets({RAW_ASSET: entry.record.assets[RAW_ASSET]})
+    started = desk.clock.monotonic()
+    async with desk.downloads.fetch(record.event.raw_url, Whose.SOURCE) as photo:
+        try:
+            picture = await look_at(desk, photo.path)
+        except NotAPicture as error:
+            raise Rejected(Reason.INVALID_IMAGE, str(error), field="raw_url") from None
+        seconds = desk.clock.monotonic() - started
+        naming = Naming(RAW_ASSET, name.short)
+        asset = await rehost(desk, record, naming, photo.path, picture, sha256=photo.sha256, seconds=seconds)
+    await desk.ledger.settle_local(name.key, RAW_ASSET, {RAW_ASSET: asset})
+    return record.with_assets({RAW_ASSET: asset})
+
+
+async def source_version(desk: Desk, record: StageRecord) -> str:
+    """As given; else what the server's HEAD tells; else a hash of the URL. Resolved once, then carried."""
+    event = record.event
+    if event.version is not None:
+        return f"given:{event.version}"
+    told = await desk.downloads.version_of(event.raw_url)
+    if told is not None:
+        return f"head:{told}"
+    log.warning("source-version-from-url", sku_id=event.sku_id, way_out="send `version` when a photo changes")
+    return "url:" + hashlib.sha256(event.raw_url.encode()).hexdigest()

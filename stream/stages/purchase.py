@@ -1,0 +1,201 @@
+"""The counter where money is spent: look, ask, claim, buy, and make the job's id durable (L2, L5, L7).
+
+Comes in: an `Errand` (one job wanted by one event). Goes out: the asset: reused, adopted or bought.
+The only place that submits. What happens to a bought job afterwards is `follow`'s business.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from stream.core.errors import Ambiguous, Reason, Rejected, Resource, StreamError, Throttled, Transient, Unavailable
+from stream.events import Origin
+from stream.ledger.port import RUNNING, Entry, LedgerState
+from stream.pixelapi.port import JobReport, JobState, Order, Upload
+from stream.quota.port import Ask, AskKind, Grant
+from stream.records import Asset
+from stream.stages.desk import Desk
+from stream.stages.errand import Errand, with_facts
+from stream.stages.follow import follow
+
+log = structlog.get_logger(__name__)
+Result = TypeVar("Result")
+
+PRESIGNED_SECONDS = 6 * 3600
+"""A queued job may be started hours after its submit."""
+STORE_RETRY_SECONDS = 1.0
+DEFINITE = (Rejected, Throttled, Transient, Unavailable)
+"""What a submit may end in when surely nothing was bought."""
+
+
+class Superseded(Exception):
+    """A newer event of the image is known: nothing more is bought for this one (L5)."""
+
+    def __init__(self, by: Origin) -> None:
+        """`by`: the newer event's origin."""
+        self.by = by
+        super().__init__(f"superseded by {by}")
+
+
+async def obtain(desk: Desk, errand: Errand) -> Asset:
+    """The asset that the errand's job makes. Idempotent: a second call goes on where the first one ended.
+
+    Raises `Superseded`, `Ambiguous` (a person decides), `Rejected` for the job's own end, and what the doors raise.
+    """
+    key = errand.job.key
+    async with desk.lock(key):
+        try:
+            while True:
+                entry = await desk.ledger.look(key)
+                asset = _settled(desk, errand, entry)
+                if asset is not None:
+                    return asset
+                await _next_step(desk, errand, entry)
+        finally:
+            desk.quota.release_job(key)
+
+
+async def _next_step(desk: Desk, errand: Errand, entry: Entry | None) -> None:
+    """One step along the ledger's states; the caller looks again."""
+    if entry is None or entry.state is LedgerState.RELEASED:
+        await _buy(desk, errand, entry)
+    elif entry.state is LedgerState.FAILED:
+        if len(entry.record.failed_jobs) >= errand.stage.job_attempts:
+            raise _ended(Reason.JOB_FAILED, entry)
+        await _buy(desk, errand, entry)
+    elif entry.state in RUNNING:
+        await follow(desk, errand, entry)
+    elif entry.state is LedgerState.CLAIMED:
+        await _wait_for_claim(desk, entry)
+    elif entry.state is LedgerState.BLOCKED:
+        raise _ended(Reason.JOB_BLOCKED, entry)
+    else:
+        raise with_facts(Ambiguous(entry.record.detail or "the answer to the submit was lost"), entry)
+
+
+def _settled(desk: Desk, errand: Errand, entry: Entry | None) -> Asset | None:
+    """The asset of a settled job, with its price if this very event paid it."""
+    if entry is None or entry.state is not LedgerState.SETTLED:
+        return None
+    asset = next(iter(entry.record.assets.values()))
+    if entry.record.payer == errand.payer:
+        return asset
+    desk.recorder.credited(errand.operation, "reused", entry.record.credits)
+    return asset.as_reused()
+
+
+async def _wait_for_claim(desk: Desk, entry: Entry) -> None:
+    """Somebody is at the counter with this job. A claim without an owner is never taken over: it becomes ambiguous."""
+    if desk.ledger.never_posted(entry):
+        await desk.ledger.release(entry, "the claim's answer was lost and nothing was sent")
+    elif entry.lease_expired:
+        await desk.ledger.doubt(entry, "the worker that claimed the job vanished around its submit")
+        log.error("submit-ambiguous", job_key=entry.record.key, cause="claim expired")
+    else:
+        await desk.clock.sleep(desk.claim_poll_seconds)
+
+
+async def _buy(desk: Desk, errand: Errand, seen: Entry | None) -> None:
+    """Ask, then spend without interruption. A lost claim spends nothing: the caller looks again."""
+    ask = Ask(AskKind.SUBMIT, errand.record.priority, errand.stage_index, errand.job.key)
+    grant = await desk.quota.admit(ask)
+    await desk.unbroken.run(_spend(desk, errand, seen, grant))
+
+
+async def _spend(desk: Desk, errand: Errand, seen: Entry | None, grant: Grant) -> None:
+    is_sent = False
+    try:
+        newer = await desk.newest.superseding(errand.record)
+        if newer is not None:
+            raise Superseded(newer)
+        async with _picture(desk, errand) as source:
+            entry = await desk.ledger.claim(errand.job.key, errand.operation, errand.payer, seen)
+            if entry is None:
+                return
+            try:
+                grant.sending()
+            except Throttled as error:
+                await _durable(desk, partial(desk.ledger.release, entry, str(error)))
+                raise
+            is_sent = True
+            await _submit(desk, errand, entry, Order(errand.operation, source, errand.params), grant)
+    finally:
+        if not is_sent:
+            grant.give_back()
+
+
+@asynccontextmanager
+async def _picture(desk: Desk, errand: Errand) -> AsyncIterator[str | Upload]:
+    """The input as PixelAPI gets it: a URL of ours, or the file itself."""
+    source = errand.source
+    url = await desk.objects.fetch_url(source.key, valid_seconds=PRESIGNED_SECONDS)
+    if url is not None:
+        yield url
+        return
+    filename = source.key.rsplit("/", 1)[-1]
+    async with desk.downloads.scratch() as path:
+        await desk.objects.get_file(source.key, path, max_bytes=desk.limits.max_bytes)
+        yield Upload(path, filename, source.content_type)
+
+
+async def _submit(desk: Desk, errand: Errand, entry: Entry, order: Order, grant: Grant) -> None:
+    """The one POST, and what it came to, durable before anything else happens."""
+    try:
+        report = await desk.api.submit(order)
+    except DEFINITE as error:
+        grant.answered()
+        if isinstance(error, Rejected):
+            desk.api_answers()
+        await _durable(desk, partial(desk.ledger.release, entry, str(error)))
+        raise
+    except BaseException as error:
+        grant.answered()
+        await _durable(desk, partial(desk.ledger.doubt, entry, str(error) or type(error).__name__))
+        desk.recorder.credited(errand.operation, "ambiguous", _price(desk, errand, None))
+        log.error("submit-ambiguous", job_key=entry.record.key, operation=errand.operation, cause=str(error))
+        if isinstance(error, StreamError):
+            with_facts(error, entry)
+        raise
+    grant.answered()
+    desk.api_answers()
+    desk.recovered(Resource.API_CREDITS)
+    await _accept(desk, errand, entry, report)
+
+
+async def _accept(desk: Desk, errand: Errand, entry: Entry, report: JobReport) -> None:
+    price = _price(desk, errand, report)
+    accept = partial(
+        desk.ledger.accept, entry, job_id=report.job_id, output_url=report.output_url, credits_charged=price
+    )
+    accepted = await _durable(desk, accept, job_id=report.job_id)
+    desk.recorder.credited(errand.operation, "spent", price)
+    if report.state is JobState.FAILED:
+        await _durable(desk, partial(desk.ledger.fail, accepted, report.detail or "failed at once"))
+    elif report.state is JobState.BLOCKED:
+        await _durable(desk, partial(desk.ledger.block, accepted, report.detail or "blocked at once"))
+
+
+def _price(desk: Desk, errand: Errand, report: JobReport | None) -> Decimal:
+    if report is not None and report.credits is not None:
+        return report.credits
+    return desk.prices.get(errand.operation, Decimal(0))
+
+
+async def _durable(desk: Desk, change: Callable[[], Awaitable[Result]], *, job_id: str | None = None) -> Result:
+    """Repeat `change` until the store takes it: what just became true at PixelAPI must not be forgotten."""
+    while True:
+        try:
+            return await change()
+        except Unavailable as error:
+            log.error("ledger-write-waits", cause=str(error), job_id=job_id)  # noqa: TRY400 - expected, no traceback
+            await desk.clock.sleep(STORE_RETRY_SECONDS)
+
+
+def _ended(reason: Reason, entry: Entry) -> Rejected:
+    record = entry.record
+    attempts = f" in {len(record.failed_jobs)} attempts" if record.failed_jobs else ""
+    return with_facts(Rejected(reason, f"PixelAPI ended the job{attempts}: {record.detail}"), entry)

@@ -1,0 +1,64 @@
+"""Thumbnails, made here: of every source asset that is there, in all widths and formats, flattened on one colour.
+
+Nothing is bought; the ledger only notes what was made, so that a re-sent event need not decode a picture again.
+"""
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+from stream.core.errors import Reason, Rejected
+from stream.images.loading import NotAPicture
+from stream.images.thumbnails import Thumbnail, make
+from stream.ledger.port import LedgerState
+from stream.objects.keys import asset_key
+from stream.pipeline import Stage, ThumbnailParams
+from stream.records import Asset, StageRecord
+from stream.stages.desk import Desk
+from stream.stages.recipes import JobName, job_name, recipe_with
+from stream.stages.rehost import asset_of
+
+
+async def thumbnails(desk: Desk, record: StageRecord, stage: Stage) -> dict[str, Asset]:
+    """All thumbnails, named `<source>-<width>-<format>`. Raises `Rejected(bad-result)` for a damaged source."""
+    params = stage.params_for(record.event)
+    assert isinstance(params, ThumbnailParams)  # noqa: S101 - the pipeline's table says so
+    job = job_name(record, recipe_with(stage, params, record, desk.pipeline.route(record.event)))
+    entry = await desk.ledger.look(job.key)
+    if entry is not None and entry.state is LedgerState.SETTLED:
+        return entry.record.assets
+    made: dict[str, Asset] = {}
+    for name in stage.inputs(record.assets):
+        made |= await _of(desk, record, job, name, params)
+    await desk.ledger.settle_local(job.key, stage.operation, made)
+    return made
+
+
+async def _of(desk: Desk, record: StageRecord, job: JobName, name: str, params: ThumbnailParams) -> dict[str, Asset]:
+    started = desk.clock.monotonic()
+    async with desk.downloads.scratch() as source, desk.downloads.scratch() as folder:
+        await desk.objects.get_file(record.assets[name].key, source, max_bytes=desk.limits.max_bytes)
+        try:
+            files = await desk.workers.run(make, source, params, folder)
+        except NotAPicture as error:
+            raise Rejected(Reason.BAD_RESULT, f"{name} cannot be read: {error}") from None
+        seconds = desk.clock.monotonic() - started
+        assets = await asyncio.gather(*(_put(desk, record, job, name, file, seconds) for file in files))
+    return {_name(name, file): asset for file, asset in zip(files, assets, strict=True)}
+
+
+async def _put(desk: Desk, record: StageRecord, job: JobName, name: str, file: Thumbnail, seconds: float) -> Asset:
+    event = record.event
+    key = asset_key(event.sku_id, event.image_id, _name(name, file), job.short, file.extension)
+    sha256 = await asyncio.to_thread(_sha256, file.path)
+    stored = await desk.objects.put_file(key, file.path, content_type=file.content_type, sha256=sha256)
+    return asset_of(desk, stored, file.width, file.height, seconds=seconds)
+
+
+def _name(source: str, file: Thumbnail) -> str:
+    return f"{source}-{file.width_requested}-{file.format}"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
