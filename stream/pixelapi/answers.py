@@ -27,13 +27,10 @@ _CAME_TOO_SLOWLY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 _EDGE_STATUSES_FROM = 520
 _ABOUT_THE_PICTURE = re.compile(r"\b(image|picture|photo|file|image_url)s?\b", re.IGNORECASE)
 _ABOUT_THE_ROUTE = re.compile(r"\b(route|path|endpoint|page|resource|cannot (post|get)|method)\b|/v\d+/", re.IGNORECASE)
-_EMPTY_PHRASE = (
-    r"(?:internal(?: server)? error|server error|unknown error|bad gateway|gateway time-?out|stream timeout"
-    r"|error code: \d+)"
-)
-# Such a phrase alone, or beside a code and a general hint that say no more; or an Envoy's complaint.
 _NOBODY_SPOKE = re.compile(
-    rf"upstream .*|(?:(?:\d{{3}}|{_EMPTY_PHRASE}):? )*{_EMPTY_PHRASE}[.!]?(?: \(.*\))?", re.IGNORECASE
+    r"(\d{3} )?(internal( server)? error|server error|unknown error|bad gateway|gateway time-?out|stream timeout)"
+    r"|upstream .*",
+    re.IGNORECASE,
 )
 
 
@@ -143,9 +140,18 @@ def api_spoke(answer: Answer, scrub: Scrubber) -> bool:
     content = answer.content
     if content.kind not in {Kind.JSON, Kind.TEXT}:
         return False
-    message = message_in(content, scrub)
-    # A bare "Internal Server Error" is a crash, before or after the job was taken: nobody refused anything.
-    return any(map(str.isalpha, message)) and _NOBODY_SPOKE.fullmatch(message.replace("_", " ")) is None
+    return any(_is_sentence(part) for part in message_in(content, scrub).split("; "))
+
+
+def _is_sentence(text: str) -> bool:
+    """Whether `text` tells anything of its own.
+
+    A bare "Internal Server Error" is a crash, before or after the job was taken: nobody refused anything. Nor does a
+    code or field before it, or a hint in brackets behind it, make it a refusal.
+    """
+    said = text.replace("_", " ").partition(" (")[0]
+    ending = said.rpartition(": ")[2].rstrip(" .!")
+    return any(map(str.isalpha, ending)) and not any(map(_NOBODY_SPOKE.fullmatch, (said, ending)))
 
 
 def _accepted(answer: Answer, scrub: Scrubber) -> JobReport:

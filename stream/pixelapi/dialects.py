@@ -117,8 +117,8 @@ class DialectMemory:
 class PollPaths:
     """Where jobs of an operation are asked after: the documented path, then the others seen.
 
-    One per client. A path that answered with a job stays; before that a 404 moves on to the next, round and round, as
-    a fresh job may be unknown for a moment even where the path is right.
+    One per client. A path that answered with a job stays, and other operations begin with it; before that a 404 moves
+    on to the next, round and round, as a fresh job may be unknown for a moment even where the path is right.
     """
 
     _TEMPLATES = ("image/{id}", "{operation}/{id}", "generation/{id}")
@@ -126,12 +126,13 @@ class PollPaths:
     def __init__(self) -> None:
         self._current: dict[str, int] = {}
         self._proven: set[str] = set()
+        self._first = 0
 
     def path(self, operation: str, job_id: str) -> tuple[int, str]:
         """The template's number and the path for `job_id`. Raises ValueError for an id unfit for a path."""
         if not is_job_id(job_id):
             raise ValueError(f"unfit for a path: job id {shown(job_id)}")
-        number = self._current.get(operation, 0)
+        number = self._current.get(operation, self._first)
         prefix = _IMAGE_PATHS.get(operation, "image")
         return number, self._TEMPLATES[number].format(operation=prefix, id=quote(job_id, safe=""))
 
@@ -139,9 +140,9 @@ class PollPaths:
         """The template `number` answered with a job of `operation`."""
         if operation not in self._proven:
             self._proven.add(operation)
-            self._current[operation] = number
+            self._current[operation] = self._first = number
 
     def missed(self, operation: str, number: int) -> None:
         """The template `number` answered 404; several polls may have used it at once, and only the first moves on."""
-        if operation not in self._proven and self._current.get(operation, 0) == number:
+        if operation not in self._proven and self._current.get(operation, self._first) == number:
             self._current[operation] = (number + 1) % len(self._TEMPLATES)
