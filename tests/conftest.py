@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from tests.services import ServiceMissing
-from tests.services.kafka import ExistingKafka, KafkaCluster, open_breakable, open_kafka
+from tests.services.kafka import ExistingKafka, KafkaCluster, open_breakable, open_kafka, refuse_to_break
 from tests.services.s3 import S3Server
 
 Service = TypeVar("Service")
@@ -37,10 +37,30 @@ def kafka() -> Iterator[KafkaCluster | ExistingKafka]:
 
 @pytest.fixture(scope="session")
 def kafka3() -> Iterator[KafkaCluster]:
-    """Three brokers that may be killed; whoever kills one restarts it."""
+    """Three brokers that may be killed; dead ones are back before the next test."""
     cluster = _demand(lambda: open_breakable(3))
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture
+def breakable_kafka(kafka: KafkaCluster | ExistingKafka) -> Iterator[KafkaCluster]:
+    """The one broker, for a test that kills and restarts it."""
+    if isinstance(kafka, ExistingKafka):
+        _demand(refuse_to_break)
+    assert isinstance(kafka, KafkaCluster)
+    yield kafka
+    kafka.heal()
+
+
+@pytest.fixture(autouse=True)
+def _healed(request: pytest.FixtureRequest) -> Iterator[None]:
+    if "kafka3" not in request.fixturenames:
+        yield
+        return
+    cluster: KafkaCluster = request.getfixturevalue("kafka3")
+    yield
+    cluster.heal()
 
 
 @pytest.fixture(scope="session")

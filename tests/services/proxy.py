@@ -69,6 +69,7 @@ class FaultyProxy:
             writer.write(request)
             answers.append((await reader.readline()).strip())
             writer.close()
+            await writer.wait_closed()
         self._held.clear()
         return answers
 
@@ -79,9 +80,10 @@ class FaultyProxy:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._server.wait_closed()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -97,14 +99,15 @@ class FaultyProxy:
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # All that must happen, before the first await: a second cancellation may end this there.
             for pump in pumps:
                 pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
-            if exchange.held:
-                self._held.append(bytes(exchange.held))
             for end in (writer, to_writer):
                 end.transport.abort()
+            if exchange.held:
+                self._held.append(bytes(exchange.held))
             self._tasks.discard(task)
+            await asyncio.gather(*pumps, writer.wait_closed(), to_writer.wait_closed(), return_exceptions=True)
 
     async def _forward_requests(
         self, exchange: _Exchange, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
