@@ -128,8 +128,13 @@ class Behaviour(_Model):
         """The body shape errors of this HTTP status are given in."""
         return self.error_shapes.get(status, self.error_shape)
 
-    def changed(self, patch: Mapping[str, Any]) -> Behaviour:
-        """A new behaviour with `patch` merged in (objects key by key, lists whole). Raises pydantic.ValidationError."""
+    def changed(self, patch: object) -> Behaviour:
+        """A new behaviour with `patch` merged in (objects key by key, lists whole).
+
+        Raises pydantic.ValidationError, and TypeError when `patch` is no object.
+        """
+        if not isinstance(patch, dict):
+            raise TypeError("a behaviour is a JSON object")
         return Behaviour.model_validate(_merged(self.model_dump(mode="json"), patch))
 
 

@@ -21,7 +21,7 @@ _SMOOTH_REACH = 14.0  # Lab distance from the first guess that is still believed
 _ROUGHEST = 5.0
 _ENDS_APART = 20.0
 _FAINT = 0.02
-_RAMP = 9.0  # Lab distance over which an edge pixel becomes opaque
+_RAMP = 9.0  # Lab distance over which an edge pixel becomes opaque at least
 _HOLE_SHARE = 0.0008  # enclosed background smaller than this share of the picture is a highlight, not a hole
 _SPECK_SHARE = 0.0003
 _RIM = 11  # pixels
@@ -117,11 +117,12 @@ def _alpha(lab: pyvips.Image, ground: pyvips.Image, noise: pyvips.Image) -> pyvi
     if solid.avg() < _WHOLE * _LITTLE:  # nothing found: perhaps white on white, so look more closely
         near = near / 3
         solid = _solid(lab, ground, calm, near)
-    # Within two pixels of the outline the distance itself says how much product an edge pixel holds.
-    ramp = _clamped((distance - near / 2) * (255.0 / _RAMP))
+    # Within two pixels of the outline the distance, against that of its neighbours, says how much product it holds.
+    reach = _at_least(distance.rank(5, 5, 24) - near / 2, _RAMP)
+    ramp = _clamped((distance - near / 2) / reach * 255.0)
     inner = solid.rank(5, 5, 0)
     edge = (solid == _WHOLE).ifthenelse(ramp, 0)
-    return _clamped((inner == _WHOLE).ifthenelse(255.0, edge).gaussblur(0.6))
+    return (inner == _WHOLE).ifthenelse(255.0, edge)
 
 
 def _at_least(image: pyvips.Image, least: float) -> pyvips.Image:

@@ -5,7 +5,6 @@ Arrival times (monotonic seconds) come in; admissions go out. Pure arithmetic, n
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,24 +38,24 @@ class Turnstile:
         """Judge an arrival at `now`. One that does not count is always let in and leaves no trace."""
         if rate.requests is None:
             return Admission(allowed=True, remaining=0, reset_seconds=0.0)
-        opened = self._opened(now, rate)
-        while self._counted and self._counted[0] < opened:
+        while self._counted and self._is_past(self._counted[0], now, rate):
             self._counted.popleft()
         allowed = not counts or len(self._counted) < rate.requests
         if counts and (allowed or rate.count_refused):
             self._counted.append(now)
         remaining = max(rate.requests - len(self._counted), 0)
-        return Admission(allowed=allowed, remaining=remaining, reset_seconds=self._reset_seconds(now, rate, opened))
+        return Admission(allowed=allowed, remaining=remaining, reset_seconds=self._reset_seconds(now, rate))
 
-    def _opened(self, now: float, rate: RateLimit) -> float:
+    @staticmethod
+    def _is_past(earlier: float, now: float, rate: RateLimit) -> bool:
         if rate.window == "fixed":
-            return math.floor(now / rate.window_seconds) * rate.window_seconds
+            return earlier // rate.window_seconds < now // rate.window_seconds
         # Half open: a request exactly one window old no longer counts.
-        return math.nextafter(now - rate.window_seconds, math.inf)
+        return now - earlier >= rate.window_seconds
 
-    def _reset_seconds(self, now: float, rate: RateLimit, opened: float) -> float:
+    def _reset_seconds(self, now: float, rate: RateLimit) -> float:
         if rate.window == "fixed":
-            return max(opened + rate.window_seconds - now, 0.0)
+            return rate.window_seconds - now % rate.window_seconds
         if not self._counted:
             return 0.0
         # With refusals counted more than the limit may be in the log: wait until one less than the limit is left.
