@@ -18,7 +18,8 @@ PREFIX = "skustream_"
 OTHER = "other"
 """Takes the place of a value outside a closed set: nothing from outside can make new series."""
 
-LETTERED = "lettered"
+LETTERED = "dead-letter"
+"""The outcome of an event that left as a letter."""
 JOB_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 20, 30, 45, 60, 120, 300)
 AGE_BUCKETS = (0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400)
 REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -33,7 +34,7 @@ CLOSED: Mapping[str, tuple[str, ...]] = {
     "resource": tuple(Resource),
     "retry_cause": ("transient", "throttled", "unavailable"),
     "rebalance": ("assigned", "revoked", "lost"),
-    "abort_cause": ("aborted", "broken", "revoked", OTHER),
+    "abort_cause": ("record", "group", "broken"),
     "code": (
         *("200", "201", "202", "204", "400", "401", "402", "403", "404", "405", "408", "409", "413", "422", "429"),
         *("500", "502", "503", "504", "lost", "unsent", OTHER),
@@ -41,12 +42,12 @@ CLOSED: Mapping[str, tuple[str, ...]] = {
     "state": ("completed", "failed", "blocked", "overdue"),
     "kind": ("poll", "submit", "account", "download"),
     "credit_cause": ("spent", "reused", "ambiguous", "mismatch"),
-    "action": ("read", "create", "replace", "put_file", "get_file", "stat", "fetch_url", "probe", OTHER),
+    "action": ("read", "create", "replace", "put", "get", "stat", "probe"),
 }
 """Label → its known values. `stage`, `topic` and `operation` come from the pipeline; `partition` alone is open."""
 
-ACCOUNT_OPERATION = "account"
-"""The operation of requests that belong to no job: balance, usage, probes."""
+ASKING_REQUESTS = ("poll", "balance")
+"""Requests that buy nothing; a submit is recorded under its operation."""
 
 
 class Kind(StrEnum):
@@ -101,7 +102,7 @@ RECEIVED = _counter(
 )  # fmt: skip
 FINISHED = _counter(
     "events_finished_total", "Records that left a stage, with their offset committed, by outcome.",
-    "The denominator of the success ratio; `lettered` is its failure side.", _labels("stage", "outcome"),
+    "The denominator of the success ratio; `dead-letter` is its failure side.", _labels("stage", "outcome"),
 )  # fmt: skip
 EVENT_AGE = _histogram(
     "event_age_seconds", "From the origin's record time to the committed end of the stage.",
@@ -155,9 +156,9 @@ PAUSED = _gauge(
     _labels("resource"),
 )  # fmt: skip
 REQUEST_SECONDS = _histogram(
-    "api_request_seconds", "HTTP requests to the API host until their answer, by operation and status code.",
+    "api_request_seconds", "HTTP requests to the API host until their answer, by request and status code.",
     "Its count is what the contract is spent on; `lost` are answers that never came (ambiguous when a submit).",
-    REQUEST_BUCKETS, _labels("operation", "code"),
+    REQUEST_BUCKETS, _labels("request", "code"),
 )  # fmt: skip
 JOB_SECONDS = _histogram(
     "job_seconds", "From the submit to the job's final state.",
@@ -226,7 +227,8 @@ class Known:
         values = {
             **CLOSED,
             "stage": chosen,
-            "operation": (*sorted(bought), ACCOUNT_OPERATION),
+            "operation": tuple(sorted(bought)),
+            "request": (*sorted(bought), *ASKING_REQUESTS),
             "topic": tuple(topic for _, topic in inputs),
         }
         return cls(values, inputs)

@@ -15,7 +15,10 @@ class Recorder(Protocol):
         ...
 
     def finished(self, stage: str, outcome: str, age_seconds: float) -> None:
-        """A record left the stage and its offset is committed; `age_seconds` since the origin's record time."""
+        """A record left the stage and its offset is committed; `age_seconds` since the origin's record time.
+
+        `outcome` is a word of `OutcomeKind`, or dead-letter.
+        """
         ...
 
     def lettered(self, stage: str, reason: str) -> None:
@@ -47,7 +50,7 @@ class Recorder(Protocol):
         ...
 
     def aborted(self, stage: str, cause: str) -> None:
-        """A transaction was aborted; `cause` is a short closed word."""
+        """A transaction was aborted; `cause` is record, group or broken."""
         ...
 
     def paused(self, resource: str, *, is_paused: bool) -> None:
@@ -59,7 +62,7 @@ class Recorder(Protocol):
         ...
 
     def job_ended(self, operation: str, state: str, seconds: float, polls: int) -> None:
-        """A job reached its final state; `seconds` since the submit."""
+        """A job reached its final state (completed, failed, blocked or overdue); `seconds` since the submit."""
         ...
 
     def waited(self, kind: str, seconds: float) -> None:
@@ -75,7 +78,7 @@ class Recorder(Protocol):
         ...
 
     def stored(self, action: str, seconds: float) -> None:
-        """One call to the object store."""
+        """One call to the object store; `action` is read, create, replace, put, get, stat or probe."""
         ...
 
     def progressed(self) -> None:

@@ -72,7 +72,7 @@ def test_known_series_exist_before_anything_happened() -> None:
     for stage in ("remove-bg", "upscale", "lifestyle", "thumbnails"):
         for reason in Reason:
             assert now["skustream_dead_letters_total", (("reason", reason.value), ("stage", stage))] == 0
-        for outcome in (*OutcomeKind, "lettered"):
+        for outcome in (*OutcomeKind, "dead-letter"):
             assert now["skustream_events_finished_total", (("outcome", str(outcome)), ("stage", stage))] == 0
     for resource in Resource:
         assert now["skustream_intake_paused", (("resource", resource.value),)] == 0
@@ -98,13 +98,14 @@ def test_a_process_of_one_stage_shows_no_series_of_the_others() -> None:
 
 def test_a_value_outside_its_closed_set_makes_no_new_series() -> None:
     shown = _prometheus()
+    assert ("skustream_api_request_seconds_count", (("code", "429"), ("request", "poll"))) in series(shown)
     for code in range(1000):
         shown.requested("upscale", str(code), 0.1)
         shown.requested(f"operation-{code}", "200", 0.1)
     page = series(shown)
     counts = {labels: value for (name, labels), value in page.items() if name == "skustream_api_request_seconds_count"}
     assert sum(counts.values()) == 2000
-    assert counts[("code", "200"), ("operation", "other")] == 1000
+    assert counts[("code", "200"), ("request", "other")] == 1000
     assert {dict(labels)["code"] for labels in counts} == set(CLOSED["code"])
 
 
