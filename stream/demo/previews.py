@@ -1,4 +1,4 @@
-"""The contact printer: an asset's file comes in, a small picture that fits into the page goes out as a data: address."""
+"""The contact printer: an asset's file comes in, a small picture goes out as a data: address for the page."""
 
 import base64
 from dataclasses import dataclass

@@ -6,7 +6,8 @@ SKU ids, titles, reasons and file names come from outside and are escaped wherev
 
 import json
 import os
-from collections.abc import Iterable
+import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
@@ -20,6 +21,7 @@ from stream.demo.report_page import FIGURE, FRAME, PAGE, ROW, STYLE, THUMBS, TIL
 Status = Literal["completed", "failed", "superseded"]
 
 _STAGES: Final = {"raw": "Raw photo", "transparent": "Cut out", "upscaled": "Upscaled", "lifestyle": "Lifestyle"}
+_FIRST_DIGIT: Final = re.compile(r"\d")
 _SHOWN_THUMBS: Final = 4
 _THUMB_SIDE_PIXELS: Final = 150
 _KINDS: Final = {"completed": "completed", "failed": "failed-sku", "superseded": "superseded"}
@@ -79,6 +81,9 @@ def write_report(path: Path, summary: Summary, rows: list[SkuRow]) -> None:
     folder = path.absolute().parent
     ordered = sorted(rows, key=lambda row: row.status == "completed")
     anchors = {row.sku_id: f"sku-{i}" for i, row in enumerate(ordered)}
+    # Shrinking large pictures is all the work there is, and libvips lets other threads run meanwhile.
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        cards = list(pool.map(lambda row: _row(row, anchors[row.sku_id], folder), ordered))
     page = PAGE.substitute(
         title=f"skustream: {summary.success} of {summary.total} finished",
         style=STYLE,
@@ -89,7 +94,7 @@ def write_report(path: Path, summary: Summary, rows: list[SkuRow]) -> None:
         note=_note(summary),
         failed=_failures(summary, anchors),
         count=f"{len(rows)} SKU{'' if len(rows) == 1 else 's'}",
-        rows="".join(_row(row, anchors[row.sku_id], folder) for row in ordered),
+        rows="".join(cards),
     )
     _write_whole(path, page)
 
@@ -130,7 +135,7 @@ def _tiles(summary: Summary) -> str:
     each = f"{_credits(summary.credits / summary.success)} per finished SKU" if summary.success else ""
     facts = (
         ("Photos", str(summary.total), f"{summary.success} finished, {summary.failed} failed"),
-        ("Success rate", f"{share:.1f}%", f'<span class="bar" style="display:block"><b style="width:{share:.1f}%"></b></span>'),
+        ("Success rate", f"{share:.1f}%", f'<span class="bar"><b style="width:{share:.1f}%"></b></span>'),
         ("Credits", _credits(summary.credits), each),
         ("Jobs bought", f"{summary.submits:,}", "submits to PixelAPI"),
         ("API requests", f"{summary.requests:,}", "submits, polls, balance"),
@@ -177,15 +182,21 @@ def _row(row: SkuRow, anchor: str, folder: Path) -> str:
         state=row.status,
         cost=f"{_credits(row.credits)} credits · {_seconds(row.seconds)}",
         why=f'<p class="why">{escape(row.reason)}</p>' if row.reason else "",
+        shape=_shape(by_name.get("raw")),
         figures="".join(figures) + _thumbnails(row, thumbs, folder),
     )
+
+
+def _shape(raw: AssetView | None) -> str:
+    """Width over height of a card's frames: the raw photo's, kept between tall and wide cards."""
+    return f"{min(max(raw.width / raw.height, 0.75), 1.34):.3f}" if raw and raw.height else "1"
 
 
 def _stage(row: SkuRow, label: str, asset: AssetView | None, raw: AssetView | None, folder: Path) -> str:
     if asset is None:
         return FIGURE.substitute(frame=VOID.substitute(reason="not made"), label=label, facts="")
     grown = asset.width / raw.width if asset.name == "upscaled" and raw and raw.width else 0
-    badge = f'<span class="badge">{grown:.0f}×</span>' if grown > 1 else ""
+    badge = f'<span class="badge">{grown:.0f}&times;</span>' if grown > 1 else ""
     frame = _frame(asset, preview(asset.path), f"{row.sku_id}: {label.lower()}", folder, badge)
     return FIGURE.substitute(frame=frame, label=label, facts="<br>".join(_facts(asset)))
 
@@ -214,7 +225,7 @@ def _thumbnails(row: SkuRow, thumbs: list[AssetView], folder: Path) -> str:
         for asset in _spread(thumbs)
     )
     items = "".join(
-        f'<li><a href="{_link(asset.path, folder)}">{escape(asset.name)}</a> {asset.width} × {asset.height}, '
+        f'<li><a href="{_link(asset.path, folder)}">{escape(asset.name)}</a> {asset.width} &times; {asset.height}, '
         f"{_bytes(asset.bytes)}</li>"
         for asset in thumbs
     )
@@ -224,14 +235,19 @@ def _thumbnails(row: SkuRow, thumbs: list[AssetView], folder: Path) -> str:
     )
 
 
-def _spread(thumbs: list[AssetView]) -> Iterable[AssetView]:
-    """A few of many, evenly over their order: previews of all sizes would look alike."""
-    step = max(len(thumbs) / _SHOWN_THUMBS, 1)
-    return [thumbs[int(i * step)] for i in range(min(len(thumbs), _SHOWN_THUMBS))]
+def _spread(thumbs: list[AssetView]) -> list[AssetView]:
+    """A few of many: one of each kind in turn (a kind is the name up to its first digit), at different places."""
+    kinds: dict[str, list[AssetView]] = {}
+    for asset in thumbs:
+        kinds.setdefault(_FIRST_DIGIT.split(asset.name, maxsplit=1)[0], []).append(asset)
+    queues = list(kinds.values())
+    turns = range(min(len(thumbs), _SHOWN_THUMBS))
+    picked = [queues[turn % len(queues)][turn // len(queues) % len(queues[turn % len(queues)])] for turn in turns]
+    return list(dict.fromkeys(picked))
 
 
 def _facts(asset: AssetView) -> list[str]:
-    facts = [f"{asset.width} × {asset.height}", _bytes(asset.bytes)]
+    facts = [f"{asset.width} &times; {asset.height}", _bytes(asset.bytes)]
     if asset.credits is not None:
         facts.append(f"{_credits(asset.credits)} credits")
     if asset.seconds is not None:

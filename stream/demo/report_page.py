@@ -3,6 +3,8 @@
 No script, no font, no address outside the file: the page must open from disk, years later, without a network.
 """
 
+# ruff: noqa: E501 - style sheets are read rule by rule
+
 from string import Template
 from typing import Final
 
@@ -34,6 +36,7 @@ border-radius:16px;box-shadow:var(--shadow);overflow:hidden}
 .tiles dd{margin:2px 0 0;font-size:1.62rem;font-weight:680;letter-spacing:-.02em;font-variant-numeric:tabular-nums;line-height:1.25}
 .tiles small{display:block;font-size:.8rem;font-weight:400;letter-spacing:0;color:var(--soft)}
 .bar{height:6px;border-radius:3px;background:var(--line);margin-top:9px;overflow:hidden}
+.tiles .bar{display:block}
 .bar b{display:block;height:100%;background:var(--good);border-radius:3px}
 .note{border-left:4px solid var(--accent);background:var(--card);padding:12px 18px;border-radius:0 12px 12px 0;margin:18px 0 0}
 h2{font-size:1.25rem;letter-spacing:-.01em;margin:44px 0 14px}
@@ -53,11 +56,11 @@ article:target{outline:3px solid var(--accent)}
 .state{font-size:.8rem;font-weight:620;padding:1px 10px;border-radius:99px;border:1px solid currentColor}
 .completed .state{color:var(--good)}.failed-sku .state{color:var(--bad)}.superseded .state{color:var(--hold)}
 .why{margin:-4px 2px 14px;color:var(--bad);overflow-wrap:anywhere}.superseded .why{color:var(--hold)}
-.strip{display:grid;grid-template-columns:repeat(4,minmax(0,1fr)) minmax(0,.86fr);gap:14px}
+.strip{display:grid;grid-template-columns:repeat(4,minmax(0,1fr)) minmax(0,1fr);gap:14px}
 figure{margin:0;min-width:0}
-.frame{display:grid;place-items:center;aspect-ratio:1;border-radius:12px;background:var(--well);overflow:hidden;position:relative;
+.frame{display:grid;place-items:center;aspect-ratio:var(--shape,1);border-radius:12px;background:var(--well);overflow:hidden;position:relative;
 border:1px solid var(--line);text-decoration:none}
-.frame img{width:100%;height:100%;object-fit:contain;display:block;transition:transform .25s}
+.frame img{position:absolute;inset:0;width:100%;height:100%;object-fit:contain;display:block;transition:transform .25s}
 .frame:hover img{transform:scale(1.035)}
 .clear{background:repeating-conic-gradient(var(--check-b) 0 25%,var(--check-a) 0 50%) 0 0/22px 22px}
 .badge{position:absolute;right:8px;top:8px;background:rgb(20 20 20/.78);color:#fff;font-size:.78rem;font-weight:620;padding:1px 8px;
@@ -65,16 +68,17 @@ border-radius:99px}
 .void{color:var(--soft);font-size:.86rem;padding:14px;text-align:center;border-style:dashed}
 figcaption{font-size:.84rem;color:var(--soft);padding:8px 2px 0;line-height:1.42;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 figcaption strong{color:var(--ink);font-weight:640;font-size:.92rem;display:block}
-.thumbs{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:6px;aspect-ratio:1;align-content:start}
+.thumbs{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:6px;align-content:start}
+.failed-sku .frame{aspect-ratio:2}
 .thumbs .frame{border-radius:8px}
 details{margin-top:8px;font-size:.84rem}
 summary{cursor:pointer;color:var(--accent);font-weight:600}
 details ul{list-style:none;margin:6px 0 0;padding:0;color:var(--soft);font-variant-numeric:tabular-nums}
 details li{padding:2px 0;overflow-wrap:anywhere}
 footer{color:var(--soft);font-size:.88rem;padding-top:20px;padding-bottom:48px}
-@media(max-width:1000px){.tiles{grid-template-columns:repeat(3,1fr)}.tiles div{border-top:1px solid var(--line);margin-top:-1px}
+@media(max-width:1000px){.failed-sku figure:has(.void){display:none}.tiles{grid-template-columns:repeat(3,1fr)}.tiles div{border-top:1px solid var(--line);margin-top:-1px}
 .strip{grid-template-columns:repeat(2,minmax(0,1fr))}.strip .small{grid-column:1/-1}
-.thumbs{grid-template-columns:repeat(4,minmax(0,1fr));aspect-ratio:auto}}
+.thumbs{grid-template-columns:repeat(4,minmax(0,1fr))}}
 @media(max-width:560px){.tiles{grid-template-columns:repeat(2,1fr)}.tiles div{padding:14px 16px}.tiles dd{font-size:1.36rem}
 article{padding:14px;border-radius:16px}.strip{gap:12px 10px}.cost{margin-left:0;flex-basis:100%}.failed li{grid-template-columns:1fr}}
 @media print{body{background:#fff}article{break-inside:avoid;box-shadow:none;content-visibility:visible}}
@@ -114,7 +118,7 @@ TILE: Final = Template("<div><dt>$label</dt><dd>$value$small</dd></div>")
 ROW: Final = Template("""<article id="$anchor" class="$kind">
 <div class="head"><h3>$title</h3><span class="sku">$sku</span><span class="state">$state</span>
 <span class="cost">$cost</span></div>
-$why<div class="strip">$figures</div>
+$why<div class="strip" style="--shape:$shape">$figures</div>
 </article>
 """)
 

@@ -1,11 +1,15 @@
 """The shoe rack: colours come in, side views of shoes go out (toe to the left)."""
+# ruff: noqa: E501 - an SVG path broken over lines reads worse than a long one
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from stream.demo.drawings.props import area, line, stitches
-from stream.demo.drawings.canvas import Layer
 from stream.demo.drawings.solids import Flat, Puff, Shade
 from stream.demo.drawings.studio import Photo
+
+if TYPE_CHECKING:
+    from stream.demo.drawings.canvas import Layer
 
 _UPPER = (
     "M-268 -50Q-282 -104 -232 -126Q-176 -142 -118 -178Q-62 -224 -20 -256Q2 -272 26 -262Q70 -236 120 -236Q168 -238 196 -268"
@@ -13,7 +17,9 @@ _UPPER = (
 )
 _TOE = "M-268 -50Q-282 -104 -232 -126Q-206 -134 -178 -146Q-150 -112 -166 -50Z"
 _GUARD = "M-270 -48Q-276 -84 -258 -98Q-190 -96 -120 -70Q-104 -62 -96 -48Z"
-_EYESTAY = "M-140 -166Q-76 -218 -24 -254Q2 -272 26 -262L34 -236Q-20 -196 -76 -138Q-96 -118 -112 -128Q-128 -140 -140 -166Z"
+_EYESTAY = (
+    "M-140 -166Q-76 -218 -24 -254Q2 -272 26 -262L34 -236Q-20 -196 -76 -138Q-96 -118 -112 -128Q-128 -140 -140 -166Z"
+)
 _COUNTER = "M150 -48Q156 -120 196 -150Q226 -166 254 -166Q258 -110 268 -48Z"
 _TAB = "M206 -268Q218 -290 240 -278Q258 -264 254 -206L218 -206Q206 -240 206 -268Z"
 _WAVE = "M-60 -62Q40 -70 96 -120Q130 -154 176 -172Q150 -130 116 -96Q70 -54 -40 -50Z"
@@ -50,8 +56,10 @@ def _lace_rows() -> str:
 def _stitching(paint: SneakerColours) -> str:
     thread = "#ffffff" if paint.upper < "#a" else "#b5b5b0"
     return (
-        stitches("M-178 -140Q-156 -110 -170 -56", thread) + stitches("M-256 -92Q-190 -90 -122 -65", thread)
-        + stitches("M-106 -124Q-94 -116 -74 -132Q-18 -190 30 -229", thread) + stitches("M157 -56Q162 -116 200 -144Q226 -158 250 -159", thread)
+        stitches("M-178 -140Q-156 -110 -170 -56", thread)
+        + stitches("M-256 -92Q-190 -90 -122 -65", thread)
+        + stitches("M-106 -124Q-94 -116 -74 -132Q-18 -190 30 -229", thread)
+        + stitches("M157 -56Q162 -116 200 -144Q226 -158 250 -159", thread)
     )
 
 
@@ -62,7 +70,8 @@ def sneaker(paint: SneakerColours | None = None, backdrop: str = "grey") -> Phot
     grooves = "".join(f'<path d="M{x} -12l-4 18h8z" fill="#000" opacity=".25"/>' for x in range(-250, 280, 17))
     lines = line("M-284 -34Q-180 -24 -80 -27T284 -40", 1.6, "#00000030")
     layers: list[Layer] = [
-        Shade('<ellipse cx="20" cy="6" rx="310" ry="26"/>', 26, 0.34), Shade('<ellipse cx="6" cy="4" rx="282" ry="11"/>', 9, 0.5),
+        Shade('<ellipse cx="20" cy="6" rx="310" ry="26"/>', 26, 0.34),
+        Shade('<ellipse cx="6" cy="4" rx="282" ry="11"/>', 9, 0.5),
         Shade('<ellipse cx="-6" cy="3" rx="262" ry="4"/>', 2.5, 0.55),
         Puff(area(_LINING), area(_LINING, paint.lining), "matte", 30, 0.3),
         Puff(area(_TONGUE), area(_TONGUE, paint.trim), "matte", 20, grain=0.12),
@@ -102,15 +111,18 @@ def boot(leather: str = "#7a4a28", welt: str = "#caa06a", sole: str = "#2b2522",
     laces, eyes = "", ""
     for i in range(8):
         y = -398 + i * 25 + max(0, i - 5) * 3
-        x = -30 + (4 if 2 < i < 6 else 0) - max(0, i - 5) * 16
+        x = -30 + (4 if i in (3, 4, 5) else 0) - max(0, i - 5) * 16
         laces += line(f"M{x - 32} {y + 8}Q{x - 10} {y + 6} {x + 14} {y - 2}", 7.5)
         eyes += f'<circle cx="{x + 16}" cy="{y - 2}" r="6" fill="#fff"/>'
     seams = (
-        stitches("M-166 -142Q-148 -98 -162 -48", welt) + stitches("M-60 -128Q0 -156 46 -122Q66 -84 66 -48", welt)
-        + stitches("M-8 -404Q2 -320 -10 -236Q-20 -196 -66 -168", welt) + stitches("M196 -210Q176 -216 150 -190Q126 -140 140 -50", welt)
+        stitches("M-166 -142Q-148 -98 -162 -48", welt)
+        + stitches("M-60 -128Q0 -156 46 -122Q66 -84 66 -48", welt)
+        + stitches("M-8 -404Q2 -320 -10 -236Q-20 -196 -66 -168", welt)
+        + stitches("M196 -210Q176 -216 150 -190Q126 -140 140 -50", welt)
     )
     layers: list[Layer] = [
-        Shade('<ellipse cx="30" cy="8" rx="310" ry="28"/>', 26, 0.36), Shade('<ellipse cx="-6" cy="16" rx="262" ry="9"/>', 6, 0.6),
+        Shade('<ellipse cx="30" cy="8" rx="310" ry="28"/>', 26, 0.36),
+        Shade('<ellipse cx="-6" cy="16" rx="262" ry="9"/>', 6, 0.6),
         Puff(area(pull), area(pull, "#3b2a1c"), "matte", 6, 0.6),
         Puff(area(tongue), area(tongue, leather), "satin", 18, grain=0.2),
         Puff(area(shaft), area(shaft, leather), "satin", 66, 1.1, grain=0.22),
@@ -120,7 +132,9 @@ def boot(leather: str = "#7a4a28", welt: str = "#caa06a", sole: str = "#2b2522",
         Puff(laces, laces.replace("#fff", "#2e241c"), "matte", 4, drop=0.4),
         Puff(eyes, eyes.replace("#fff", "#c79a4e"), "chrome", 5, drop=0.3),
         Puff(area(under), area(under, sole), "matte", 12, 0.6),
-        Puff(area(welt_path), area(welt_path, welt) + stitches("M-276 -40H238", "#fff3d8", 2), "satin", 9, 0.6, drop=0.2),
+        Puff(
+            area(welt_path), area(welt_path, welt) + stitches("M-276 -40H238", "#fff3d8", 2), "satin", 9, 0.6, drop=0.2
+        ),
     ]
     return Photo(layers, backdrop, 800, 1000, scale=1.28, floor=0.83, shift=0.02)
 
@@ -133,14 +147,18 @@ def heel(colour: str = "#a3142a", inside: str = "#e5c9a8", backdrop: str = "pink
     )
     lining = "M-112 -97Q20 -132 108 -196Q160 -240 206 -281Q196 -220 140 -150Q60 -50 -20 -58Q-70 -60 -112 -97Z"
     spike = "M170 -132Q214 -120 232 -156Q244 -170 246 -196Q250 -130 226 -60L216 0H200Q206 -60 176 -106Z"
-    sole = "M-262 -14Q-200 0 -60 -8Q40 -18 110 -70Q150 -104 186 -118L190 -108Q150 -92 116 -60Q50 -4 -60 2Q-220 8 -262 -6Z"
+    sole = (
+        "M-262 -14Q-200 0 -60 -8Q40 -18 110 -70Q150 -104 186 -118L190 -108Q150 -92 116 -60Q50 -4 -60 2Q-220 8 -262 -6Z"
+    )
     shine = (
         '<path d="M-230 -44Q-180 -76 -124 -86Q-170 -62 -206 -34Z" fill="#fff" opacity=".5"/>'
         '<path d="M216 -262Q236 -230 234 -176Q226 -230 208 -264Z" fill="#fff" opacity=".4"/>'
     )
     layers: list[Layer] = [
-        Shade('<ellipse cx="-80" cy="6" rx="230" ry="20"/>', 20, 0.32), Shade('<ellipse cx="-130" cy="1" rx="134" ry="7"/>', 4, 0.55),
-        Shade('<ellipse cx="214" cy="2" rx="26" ry="5"/>', 3.5, 0.55), Shade('<path d="M200 4L330 24L330 34L206 6Z"/>', 10, 0.2),
+        Shade('<ellipse cx="-80" cy="6" rx="230" ry="20"/>', 20, 0.32),
+        Shade('<ellipse cx="-130" cy="1" rx="134" ry="7"/>', 4, 0.55),
+        Shade('<ellipse cx="214" cy="2" rx="26" ry="5"/>', 3.5, 0.55),
+        Shade('<path d="M200 4L330 24L330 34L206 6Z"/>', 10, 0.2),
         Puff(area(spike), area(spike, colour), "gloss", 12),
         Puff(area(lining), area(lining, inside), "matte", 26, 0.5),
         Puff(area(upper), area(upper, colour), "gloss", 40, 1.05, drop=0.12),

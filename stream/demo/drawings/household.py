@@ -1,13 +1,17 @@
 """The living room: colours come in, photos of a lamp, a chair, a candle, a plant and a toy go out."""
+# ruff: noqa: E501 - an SVG path broken over lines reads worse than a long one
 
 import math
 import random
+from typing import TYPE_CHECKING
 
 from stream.demo.drawings.lettering import small_print, word
 from stream.demo.drawings.props import area, disc, ground, line, mouth
-from stream.demo.drawings.canvas import Layer
 from stream.demo.drawings.solids import Flat, Puff, Shade, Turned
 from stream.demo.drawings.studio import Photo
+
+if TYPE_CHECKING:
+    from stream.demo.drawings.canvas import Layer
 
 
 def _leaf(x: float, y: float, turn: float, length: float, wide: float) -> str:
@@ -21,7 +25,13 @@ def plant(pot: str = "#c9744b", backdrop: str = "sage") -> Photo:
     """A snake-leaved plant in a clay pot: thin tips and gaps, hard to cut out."""
     dice = random.Random(5)
     layers: list[Layer] = [*ground(112, 22), Shade('<ellipse cx="120" cy="30" rx="170" ry="24"/>', 26, 0.2)]
-    body = Turned(((-214, 124), (-206, 128), (-170, 128), (-164, 122), (-20, 92), (-6, 88), (0, 82)), pot, "matte", tilt=0.18, grain=0.06)
+    body = Turned(
+        ((-214, 124), (-206, 128), (-170, 128), (-164, 122), (-20, 92), (-6, 88), (0, 82)),
+        pot,
+        "matte",
+        tilt=0.18,
+        grain=0.06,
+    )
     layers += [body, mouth(-212, 126, 0.18, pot, "#3a2a20", 11)]
     layers.append(Turned(((-206, 112), (-205, 113)), "#2d211a", "matte", tilt=0.18))
     greens = ("#3f7a3d", "#4f9148", "#2f6636", "#62a052", "#478a4b")
@@ -31,7 +41,8 @@ def plant(pot: str = "#c9744b", backdrop: str = "sage") -> Photo:
         shape = _leaf((i - 7) * 9, -206 + dice.uniform(-6, 10), turn, length, dice.uniform(30, 46))
         vein = (
             f'<g transform="translate({(i - 7) * 9:.1f} -206) rotate({turn:.1f})">'
-            + line(f"M0 -10V{-length * 0.93:.1f}", 1.6, "#dbe8b8", 'opacity=".55"') + "</g>"
+            + line(f"M0 -10V{-length * 0.93:.1f}", 1.6, "#dbe8b8", 'opacity=".55"')
+            + "</g>"
         )
         layers.append(Puff(shape, shape.replace("#fff", greens[i % 5]) + vein, "satin", 14, 0.7, drop=0.3 * (i % 2)))
     front = f'<path d="M-126 -212A126 23 0 0 0 126 -212L126 -203A126 24 0 0 1 -126 -203Z" fill="{pot}"/>'
@@ -43,18 +54,26 @@ def candle(wax: str = "#efe4cf", label: str = "#ffffff", backdrop: str = "linen"
     """A scented candle in a tinted glass, burning."""
     art = (
         f'<rect x="-70" y="-150" width="140" height="104" fill="{label}"/><rect x="-64" y="-144" width="128" height="92" '
-        'fill="none" stroke="#333" stroke-width="1"/>' + word("FIG LEAF", 0, -128, 13, "#2a2a2a", weight=0.6)
-        + word("SOY WAX", 0, -100, 7, "#666") + small_print(0, -80, 70, 3, "#888", 7)
+        'fill="none" stroke="#333" stroke-width="1"/>'
+        + word("FIG LEAF", 0, -128, 13, "#2a2a2a", weight=0.6)
+        + word("SOY WAX", 0, -100, 7, "#666")
+        + small_print(0, -80, 70, 3, "#888", 7)
     )
     flame = '<path d="M0 -318Q-15 -286 -9 -272Q0 -262 9 -272Q15 -286 0 -318Z" fill="#ffd979"/><path d="M0 -304Q-7 -284 -4 -275Q0 -270 4 -275Q7 -284 0 -304Z" fill="#fffbe8"/>'
     glow = '<defs><radialGradient id="w"><stop offset="0" stop-color="#ffd98a" stop-opacity=".75"/><stop offset="1" stop-color="#ffd98a" stop-opacity="0"/></radialGradient></defs><circle cx="0" cy="-288" r="96" fill="url(#w)"/>'
     layers: list[Layer] = [
         *ground(112, 21),
         Turned(((-236, 118), (-230, 120), (-40, 120), (-12, 117), (0, 104)), wax, "gloss", art, tilt=0.19),
-        mouth(-236, 119, 0.19, "#f3efe8", "#d9cbb0", 6), disc(-228, 108, 0.17, wax, 0.3),
-        Flat('<ellipse cx="0" cy="-230" rx="62" ry="10" fill="#fff3cf" opacity=".8"/>' + line("M0 -230V-266", 3.4, "#2a2420")),
+        mouth(-236, 119, 0.19, "#f3efe8", "#d9cbb0", 6),
+        disc(-228, 108, 0.17, wax, 0.3),
+        Flat(
+            '<ellipse cx="0" cy="-230" rx="62" ry="10" fill="#fff3cf" opacity=".8"/>'
+            + line("M0 -230V-266", 3.4, "#2a2420")
+        ),
         Flat(glow + flame),
-        Flat('<path d="M-119 -236A119 22.6 0 0 0 119 -236" fill="none" stroke="#fff" stroke-opacity=".8" stroke-width="2.4"/>'),
+        Flat(
+            '<path d="M-119 -236A119 22.6 0 0 0 119 -236" fill="none" stroke="#fff" stroke-opacity=".8" stroke-width="2.4"/>'
+        ),
     ]
     return Photo(layers, backdrop, scale=1.4, floor=0.81)
 
@@ -66,18 +85,23 @@ def lamp(shade: str = "#f0e6d2", base: str = "#5f7f86", backdrop: str = "wood") 
         '<stop offset="1" stop-color="#fff0cc" stop-opacity="0"/></radialGradient></defs>'
         '<ellipse cx="0" cy="-400" rx="330" ry="260" fill="url(#w)"/>'
     )
-    weave = "".join(f'<rect x="{x}" y="-560" width=".8" height="240" fill="#a68f66" opacity=".28"/>' for x in range(-300, 300, 5))
+    weave = "".join(
+        f'<rect x="{x}" y="-560" width=".8" height="240" fill="#a68f66" opacity=".28"/>' for x in range(-300, 300, 5)
+    )
     warm = (
         '<defs><radialGradient id="h" cx=".5" cy=".62" r=".42"><stop offset="0" stop-color="#fffbe9"/>'
         '<stop offset="1" stop-color="#ffe3a6" stop-opacity="0"/></radialGradient></defs>'
         '<rect x="-320" y="-560" width="640" height="250" fill="url(#h)"/>'
     )
     layers: list[Layer] = [
-        *ground(92, 15), Flat(glow),
+        *ground(92, 15),
+        Flat(glow),
         Turned(((-340, 9), (-232, 9)), "#c9a86a", "chrome", tilt=0.1),
         Turned(
             ((-240, 16), (-226, 22), (-206, 44), (-160, 86), (-110, 100), (-60, 84), (-24, 60), (-12, 62), (0, 66)),
-            base, "gloss", tilt=0.13,
+            base,
+            "gloss",
+            tilt=0.13,
         ),
         Flat('<ellipse cx="0" cy="-330" rx="176" ry="16" fill="#b89a68"/>'),
         Turned(((-548, 112), (-546, 113), (-334, 175), (-330, 176)), shade, "matte", weave + warm, tilt=0.09),
@@ -130,7 +154,14 @@ def duck(colour: str = "#f6c21c", beak: str = "#ef7a1a", backdrop: str = "blue")
     layers: list[Layer] = [
         *ground(176, 20, 10),
         Puff(area(body), area(body, colour), "gloss", 80, 1.1),
-        Puff('<circle cx="-130" cy="-258" r="112"/>', f'<circle cx="-130" cy="-258" r="112" fill="{colour}"/>', "gloss", 84, 1.1, drop=0.16),
+        Puff(
+            '<circle cx="-130" cy="-258" r="112"/>',
+            f'<circle cx="-130" cy="-258" r="112" fill="{colour}"/>',
+            "gloss",
+            84,
+            1.1,
+            drop=0.16,
+        ),
         Puff(area(wing), area(wing, colour), "gloss", 34, 0.9, drop=0.2),
         Puff(low(area(bill)), low(area(bill, beak)), "gloss", 20, drop=0.12),
         Flat(low(line("M-292 -280Q-260 -272 -226 -284", 3, "#9c4208") + eye)),

@@ -1,4 +1,5 @@
 """Small things every table needs: ground shadows, rims, discs and sheen; measures come in, layers go out."""
+# ruff: noqa: E501 - an SVG path broken over lines reads worse than a long one
 
 from stream.demo.drawings.canvas import Layer
 from stream.demo.drawings.solids import Flat, Shade
@@ -7,9 +8,19 @@ from stream.demo.drawings.solids import Flat, Shade
 def ground(half_width: float, depth: float, x: float = 0.0, strength: float = 1.0) -> list[Layer]:
     """Shadows of something standing on (x, 0): contact, cast to the right (the key light is left), and ambient."""
     return [
-        Shade(f'<ellipse cx="{x + 34}" cy="{depth * 0.5}" rx="{half_width * 1.35}" ry="{depth * 2.1 + 14}"/>', 34, 0.3 * strength),
-        Shade(f'<ellipse cx="{x + 16}" cy="{depth * 0.4}" rx="{half_width * 1.1}" ry="{depth * 1.25 + 6}"/>', 13, 0.42 * strength),
-        Shade(f'<ellipse cx="{x + 2}" cy="{depth * 0.18 + 1}" rx="{half_width}" ry="{depth + 3}"/>', 3.2, 0.62 * strength),
+        Shade(
+            f'<ellipse cx="{x + 34}" cy="{depth * 0.5}" rx="{half_width * 1.35}" ry="{depth * 2.1 + 14}"/>',
+            34,
+            0.3 * strength,
+        ),
+        Shade(
+            f'<ellipse cx="{x + 16}" cy="{depth * 0.4}" rx="{half_width * 1.1}" ry="{depth * 1.25 + 6}"/>',
+            13,
+            0.42 * strength,
+        ),
+        Shade(
+            f'<ellipse cx="{x + 2}" cy="{depth * 0.18 + 1}" rx="{half_width}" ry="{depth + 3}"/>', 3.2, 0.62 * strength
+        ),
     ]
 
 
@@ -19,7 +30,7 @@ def mouth(y: float, radius: float, tilt: float, wall: str, inside: str, lip: flo
     return Flat(
         f'<defs><linearGradient id="m" x1="0" x2="1"><stop offset="0" stop-color="#000" stop-opacity=".5"/>'
         f'<stop offset=".6" stop-color="#000" stop-opacity=".16"/><stop offset="1" stop-color="#fff" stop-opacity=".3"/>'
-        f'</linearGradient></defs>'
+        f"</linearGradient></defs>"
         f'<ellipse cx="{x}" cy="{y}" rx="{radius}" ry="{ry}" fill="{wall}"/>'
         f'<ellipse cx="{x}" cy="{y}" rx="{radius}" ry="{ry}" fill="#fff" opacity=".22"/>'
         f'<ellipse cx="{x}" cy="{y + lip * 0.12}" rx="{inner}" ry="{max(inner * tilt, 1)}" fill="{inside}"/>'

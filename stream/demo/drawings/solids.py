@@ -1,5 +1,6 @@
 """The workbench: silhouettes, turned bodies and flat art come in, lit pixels go on the canvas."""
 
+import itertools
 import math
 from array import array
 from dataclasses import dataclass
@@ -106,8 +107,15 @@ class Puff:
         depth = small.gaussblur(max(reach / 1.7 / shrink, 0.4), precision="float") * 2 - 1
         if reach > _FAT:
             # A wide blur flattens the rim of round shapes; a narrow one keeps it turning.
-            depth = depth.clamp(min=0, max=1) * 0.6 + (small.gaussblur(reach / 5 / shrink, precision="float") * 2 - 1) * 0.4
-        depth = depth.copy_memory().resize(shrink, kernel="cubic").crop(pad, pad, box.width, box.height).clamp(min=0.003, max=1)
+            depth = (
+                depth.clamp(min=0, max=1) * 0.6 + (small.gaussblur(reach / 5 / shrink, precision="float") * 2 - 1) * 0.4
+            )
+        depth = (
+            depth.copy_memory()
+            .resize(shrink, kernel="cubic")
+            .crop(pad, pad, box.width, box.height)
+            .clamp(min=0.003, max=1)
+        )
         height = (depth * (depth * -1 + 2)) ** 0.5 * (reach * self.swell)
         if self.relief:
             bumps = view.svg(self.relief, box)
@@ -190,7 +198,7 @@ class Turned:
     def _rows(self, across: Any, down: Any, table: Any) -> Any:
         """The height on the body seen at each pixel: found by a few steps, since the front hangs lower by its depth."""
         row = down = down.copy_memory()
-        for pull in (1.0, 0.7, 0.6):
+        for pull in (1.0, 0.65):
             radius = self._look(table, row)[0]
             depth = (radius * radius - across * across).clamp(min=0, max=1e9) ** 0.5
             row = row * (1 - pull) + (down - depth * self.tilt) * pull
@@ -225,7 +233,7 @@ def smooth(outline: tuple[tuple[float, float], ...], steps: int) -> list[float]:
     """Radii at `steps` + 1 equal heights along a monotone curve through the outline's points (Fritsch-Carlson)."""
     ys, rs = [y for y, _ in outline], [r for _, r in outline]
     rise = [(rs[i + 1] - rs[i]) / (ys[i + 1] - ys[i]) for i in range(len(ys) - 1)]
-    inner = [0.0 if a * b <= 0 else 2 * a * b / (a + b) for a, b in zip(rise, rise[1:], strict=False)]
+    inner = [0.0 if a * b <= 0 else 2 * a * b / (a + b) for a, b in itertools.pairwise(rise)]
     tangent = [rise[0], *inner, rise[-1]]
     radii, part = [], 0
     for step in range(steps + 1):

@@ -59,11 +59,14 @@ class Photo:
 
 
 def _planks(width: int, height: int, seed: int) -> Any:
-    """Wood grain around 1.0: long streaks, and darker joints between boards."""
-    streaks = pyvips.Image.perlin(width, max(height * 8, 64), cell_size=64, seed=seed).shrink(1, 8)
-    streaks = streaks.crop(0, 0, width, height) + pyvips.Image.gaussnoise(
-        max(width // 40, 2), height, sigma=0.55, mean=0, seed=seed
-    ).resize(width / max(width // 40, 2), vscale=1, kernel="cubic").embed(0, 0, width, height, extend="copy")
+    """Wood grain around 1.0: long streaks along the table."""
+    # Made narrow and stretched: grain is long, and noise costs by area.
+    narrow = width // 8 + 8
+    streaks = pyvips.Image.perlin(narrow, height, cell_size=8, seed=seed)
+    streaks += pyvips.Image.gaussnoise(narrow, height, sigma=0.5, mean=0, seed=seed).conv(
+        pyvips.Image.new_from_array([[1, 1, 1]], scale=3)
+    )
+    streaks = streaks.resize(8, vscale=1, kernel="cubic").crop(0, 0, width, height)
     return streaks * 0.07 + 1
 
 
@@ -114,7 +117,7 @@ def _lens(canvas: Any, seed: int) -> Any:
         width / (width // 8), vscale=height / (height // 8), kernel="linear"
     )
     dark = dark.embed(0, 0, width, height, extend="copy")
-    soft = canvas.clamp(min=0, max=255).gaussblur(0.45) * dark
+    soft = canvas.clamp(min=0, max=255).cast("uchar").gaussblur(0.5) * dark
     cast = random.Random(seed)
     soft *= [1 + cast.uniform(-0.012, 0.018), 1.0, 1 + cast.uniform(-0.02, 0.012)]
     grain = _grain()

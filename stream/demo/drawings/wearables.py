@@ -1,10 +1,11 @@
 """The wardrobe shelf: colours come in, photos of a bag, a watch and headphones go out."""
+# ruff: noqa: E501 - an SVG path broken over lines reads worse than a long one
 
 import math
 
+from stream.demo.drawings.canvas import Layer
 from stream.demo.drawings.lettering import word
 from stream.demo.drawings.props import area, line, stitches
-from stream.demo.drawings.canvas import Layer
 from stream.demo.drawings.solids import Flat, Puff, Shade
 from stream.demo.drawings.studio import Photo
 
@@ -24,13 +25,15 @@ def bag(leather: str = "#9a5b34", edge: str = "#5f3519", thread: str = "#e8cda6"
     tabs = area("M-128 -274H-96V-208H-128Z") + area("M96 -274H128V-208H96Z")
     seams = (
         stitches("M-178 -298L-212 -20Q-206 -8 -190 -8Q0 2 190 -8Q206 -8 212 -20L178 -298", thread)
-        + stitches("M-118 -60Q-118 -54 -112 -53Q0 -46 112 -53L120 -60", thread) + stitches("M-126 -160Q-76 -138 0 -136Q76 -138 126 -160", thread)
+        + stitches("M-118 -60Q-118 -54 -112 -53Q0 -46 112 -53L120 -60", thread)
+        + stitches("M-126 -160Q-76 -138 0 -136Q76 -138 126 -160", thread)
     )
     folds = area("M-150 -296Q-120 -150 -170 -30L-160 -30Q-104 -150 -138 -296Z", "#fff", 'opacity=".6"') + area(
         "M150 -296Q124 -150 176 -30L166 -30Q108 -150 138 -296Z", "#fff", 'opacity=".6"'
     )
     layers: list[Layer] = [
-        Shade('<ellipse cx="40" cy="8" rx="270" ry="34"/>', 34, 0.36), Shade('<ellipse cx="4" cy="5" rx="216" ry="11"/>', 6, 0.6),
+        Shade('<ellipse cx="40" cy="8" rx="270" ry="34"/>', 34, 0.36),
+        Shade('<ellipse cx="4" cy="5" rx="216" ry="11"/>', 6, 0.6),
         Puff(line(far, 17), line(far, 17, edge), "satin", 8, grain=0.14),
         Puff(area(body), area(body, leather), "satin", 44, 0.75, relief=folds, rise=9, grain=0.3),
         Puff(area(pocket), area(pocket, leather), "satin", 10, 0.5, grain=0.3, drop=0.28),
@@ -38,7 +41,8 @@ def bag(leather: str = "#9a5b34", edge: str = "#5f3519", thread: str = "#e8cda6"
         Puff(line(near, 18), line(near, 18, leather), "satin", 9, grain=0.14, drop=0.26),
         Puff(tabs, tabs.replace("#fff", leather), "satin", 6, 0.6, grain=0.2, drop=0.3),
         Flat(f'<g opacity=".8">{seams}</g>' + word("HOLM", 0, -92, 14, edge, weight=0.8)),
-        *_buckle(-112, -262), *_buckle(112, -262),
+        *_buckle(-112, -262),
+        *_buckle(112, -262),
     ]
     clasp = '<circle cx="0" cy="-146" r="9" fill="#fff"/>'
     layers.append(Puff(clasp, clasp.replace("#fff", "#d9b25c"), "chrome", 8, drop=0.4))
@@ -57,12 +61,16 @@ def _dial(face: str, ink: str, accent: str) -> str:
         s, c = math.sin(turn), -math.cos(turn)
         marks += line(f"M{s * inner:.1f} {-300 + c * inner:.1f}L{s * 99:.1f} {-300 + c * 99:.1f}", wide, ink)
     hands = (
-        line("M-10 -294L-48 -328", 8, ink) + line("M-12 -290L58 -352", 5.6, ink) + line("M6 -330L-18 -212", 2, accent)
+        line("M-10 -294L-48 -328", 8, ink)
+        + line("M-12 -290L58 -352", 5.6, ink)
+        + line("M6 -330L-18 -212", 2, accent)
         + f'<circle cx="0" cy="-300" r="7" fill="{accent}"/>'
     )
     small = (
         f'<circle cx="0" cy="-258" r="25" fill="none" stroke="{ink}" stroke-opacity=".5" stroke-width="1.4"/>'
-        + line("M0 -258L12 -272", 2, ink) + f'<rect x="50" y="-309" width="26" height="18" fill="#f5f5f0"/>' + word("24", 63, -305, 10, "#222", weight=0.9)
+        + line("M0 -258L12 -272", 2, ink)
+        + '<rect x="50" y="-309" width="26" height="18" fill="#f5f5f0"/>'
+        + word("24", 63, -305, 10, "#222", weight=0.9)
     )
     glass = (
         '<defs><linearGradient id="g" x1="0" y1="0" x2="1" y2="1"><stop offset="0" stop-color="#fff" stop-opacity=".42"/>'
@@ -87,18 +95,22 @@ def watch(face: str = "#16283f", strap: str = "#3b2a20", accent: str = "#e2a93b"
     crown = '<rect x="124" y="-315" width="26" height="30" rx="5"/>'
     flat = '<circle cx="0" cy="-300" r="128"/>' + area(upper) + area(lower)
     layers: list[Layer] = [
-        Shade(f'<g transform="translate(22 20)">{flat}</g>', 22, 0.42), Shade(f'<g transform="translate(5 7)">{flat}</g>', 6, 0.45),
+        Shade(f'<g transform="translate(22 20)">{flat}</g>', 22, 0.42),
+        Shade(f'<g transform="translate(5 7)">{flat}</g>', 6, 0.45),
         Puff(area(upper) + area(lower), area(upper, strap) + area(lower, strap), "satin", 24, 0.7, grain=0.28),
         Flat(f'<g opacity=".8">{seams}</g>{holes}'),
         Puff(crown, crown.replace("/>", ' fill="#fff"/>'), "brushed", 9),
         Puff(lugs, lugs.replace("/>", ' fill="#fff"/>'), "chrome", 14, drop=0.3),
         Puff(_ring(116, 26), _ring(116, 26), "chrome", 13, 1.3, drop=0.3),
-        Flat(_dial(face, "#f0eee8", accent)), Puff(_ring(107, 5), _ring(107, 5), "chrome", 2.5),
+        Flat(_dial(face, "#f0eee8", accent)),
+        Puff(_ring(107, 5), _ring(107, 5), "chrome", 2.5),
     ]
     return Photo(layers, backdrop, 800, 1000, scale=1.24, floor=0.88)
 
 
-def headphones(shell: str = "#2a2c30", cushion: str = "#4a3528", metal: str = "#e6e2da", backdrop: str = "sage") -> Photo:
+def headphones(
+    shell: str = "#2a2c30", cushion: str = "#4a3528", metal: str = "#e6e2da", backdrop: str = "sage"
+) -> Photo:
     """Over-ear headphones, standing, seen from the front."""
     band = "M-206 -236Q-226 -520 0 -524T206 -236"
     pad = "M-176 -372Q-146 -484 0 -486T176 -372"
@@ -119,7 +131,9 @@ def headphones(shell: str = "#2a2c30", cushion: str = "#4a3528", metal: str = "#
         Shade('<ellipse cx="-196" cy="-8" rx="74" ry="10"/><ellipse cx="200" cy="-8" rx="74" ry="10"/>', 6, 0.6),
         Puff(line(band, 34), line(band, 34, shell), "satin", 16),
         Puff(line(pad, 40), line(pad, 40, cushion), "satin", 20, 1.0, grain=0.2, drop=0.2),
-        Puff(rods, rods, "chrome", 6), *cup(-1), *cup(1),
+        Puff(rods, rods, "chrome", 6),
+        *cup(-1),
+        *cup(1),
         Flat(word("L", -216, -150, 16, "#8b8d92") + word("R", 216, -150, 16, "#8b8d92")),
     ]
     return Photo(layers, backdrop, scale=1.24, floor=0.89)
