@@ -110,21 +110,35 @@ def rules(texts: Iterable[str], setting: str) -> tuple[HostRule, ...]:
     return tuple(HostRule.parse(text, setting) for text in texts)
 
 
-class Guard:
-    """Decides about hosts and addresses.
+class Allowance:
+    """A list of CIDR blocks (`10.1.0.0/16`), addresses and host rules."""
 
-    `allow_private` holds CIDR blocks (`10.1.0.0/16`), addresses and host rules that may lead to any address.
-    """
-
-    def __init__(self, allow_private: Iterable[str] = ()) -> None:
-        """Raises `Misconfigured` for an entry that is neither."""
+    def __init__(self, entries: Iterable[str], setting: str) -> None:
+        """Raises `Misconfigured` naming `setting` for an entry that is neither."""
         self._networks: list[Network] = []
         self._hosts: list[HostRule] = []
-        for entry in allow_private:
+        for entry in entries:
             try:
                 self._networks.append(ip_network(entry.strip(), strict=False))
             except ValueError:
-                self._hosts.append(HostRule.parse(entry, "allow_private"))
+                self._hosts.append(HostRule.parse(entry, setting))
+
+    def lists(self, host: str, port: int, address: Address | None) -> bool:
+        """Whether the host at this port, or the address where there is one, is on the list."""
+        if any(rule.matches(host, port) for rule in self._hosts):
+            return True
+        if address is None:
+            return False
+        inner = _unwrapped(address)
+        return any(inner in network or address in network for network in self._networks)
+
+
+class Guard:
+    """Decides about hosts and addresses. A host on the list may lead to any address."""
+
+    def __init__(self, allow_private: Iterable[str] = ()) -> None:
+        """`allow_private`: as in `Allowance`. Raises `Misconfigured`."""
+        self._allowed = Allowance(allow_private, "allow_private")
 
     def check_host(self, host: str, port: int) -> None:
         """Judge a host as a URL spells it. Raises `Refused`; names are judged again by `permits` when resolved."""
@@ -133,14 +147,11 @@ class Guard:
             if not _NAME.fullmatch(host):
                 raise Refused(f"{shown(host)} is no host name")
         elif not self.permits(host, port, address):
-            raise Refused(f"{host} is not a public address; allow_private does not list it")
+            raise Refused(f"{host} is not a public address, and not among the hosts we may fetch from inside")
 
     def permits(self, host: str, port: int, address: Address) -> bool:
         """Whether a connection for `host` may go to `address` at `port`."""
-        if is_public(address) or any(rule.matches(host, port) for rule in self._hosts):
-            return True
-        inner = _unwrapped(address)
-        return any(inner in network or address in network for network in self._networks)
+        return is_public(address) or self._allowed.lists(host, port, address)
 
 
 class GuardedResolver(AbstractResolver):
@@ -159,9 +170,7 @@ class GuardedResolver(AbstractResolver):
         name = host.lower().removesuffix(".")
         permitted = [each for each in found if self._guard.permits(name, port, ip_address(each["host"]))]
         if found and not permitted:
-            raise Refused(
-                f"{shown(host)} leads to {found[0]['host']}, not a public address; allow_private lists neither"
-            )
+            raise Refused(f"{host} leads to {found[0]['host']}, not a public address; allow_private lists neither")
         return permitted
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from yarl import URL
 
 from stream.downloads.answers import REDIRECTS
-from stream.downloads.guard import Guard, HostRule, Refused, literal
+from stream.downloads.guard import Allowance, Guard, HostRule, Refused, literal
 from stream.downloads.port import Whose
 
 MAX_REDIRECTS = 5
@@ -49,7 +49,7 @@ class HopRules:
     """Where a hop may lead. RESULT hops only to `result_hosts`; plain http only to `http_hosts`."""
 
     guard: Guard
-    http_hosts: tuple[HostRule, ...]
+    http_hosts: Allowance
     result_hosts: tuple[HostRule, ...]
 
     def check(self, url: URL, whose: Whose) -> None:
@@ -62,16 +62,13 @@ class HopRules:
         if url.raw_user is not None or url.raw_password is not None:
             raise Refused("the URL carries a user name or password")
         self.guard.check_host(host, port)
-        if url.raw_host != host and literal(host) is not None:
+        address = literal(host)
+        if url.raw_host != host and address is not None:
             raise Refused("the URL's address is spelled oddly")
-        if url.scheme == "http" and not _any(self.http_hosts, host, port):
-            raise Refused(f"plain http to {host} is not allowed; https is, or list it in allow_http_hosts")
-        if whose is Whose.RESULT and not _any(self.result_hosts, host, port):
-            raise Refused(f"{host}:{port} is not in result_hosts")
-
-
-def _any(rules: tuple[HostRule, ...], host: str, port: int) -> bool:
-    return any(rule.matches(host, port) for rule in rules)
+        if url.scheme == "http" and not self.http_hosts.lists(host, port, address):
+            raise Refused(f"plain http is not fetched from {host}; https is")
+        if whose is Whose.RESULT and not any(rule.matches(host, port) for rule in self.result_hosts):
+            raise Refused(f"{host}:{port} is not among the result hosts")
 
 
 def next_hop(here: URL, status: int, headers: Mapping[str, str]) -> URL | None:

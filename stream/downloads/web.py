@@ -18,7 +18,7 @@ from yarl import URL
 from stream.core.clock import Clock
 from stream.core.errors import Misconfigured, Reason, Rejected, Resource, Transient, Unavailable
 from stream.downloads import answers, elsewhere, hops
-from stream.downloads.guard import Guard, GuardedResolver, Refused, rules
+from stream.downloads.guard import Allowance, Guard, GuardedResolver, Refused, rules
 from stream.downloads.port import Spooled, Whose
 from stream.downloads.spool import Place, Spool, Writer
 from stream.metrics.port import Recorder
@@ -60,7 +60,7 @@ class HttpDownloads:
             )
         self._guard = Guard(allow_private)
         self._hops = hops.HopRules(
-            self._guard, rules(allow_http_hosts, "allow_http_hosts"), rules(result_hosts, "result_hosts")
+            self._guard, Allowance(allow_http_hosts, "allow_http_hosts"), rules(result_hosts, "result_hosts")
         )
         self._spool = Spool(spool_dir, spool_bytes, clock)
         self._max_bytes = max_bytes
