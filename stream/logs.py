@@ -44,8 +44,8 @@ class Scrubber:
         forms = set(self._forms)
         for secret in secrets:
             if len(secret) >= SHORTEST_SECRET:
-                escaped = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1])
-                forms.update((secret, quote(secret, safe=""), *escaped))
+                once = _escaped(secret) | {quote(secret, safe="")}
+                forms.update(once, *map(_escaped, once))  # twice: a repr inside JSON
         # The longest first: one secret may begin with another.
         self._forms = sorted(forms, key=len, reverse=True)
 
@@ -56,6 +56,10 @@ class Scrubber:
         text = _SIGNED_URL.sub(rf"\1?{MASK}", text)
         text = _USER_INFO.sub(rf"\1{MASK}@", text)
         return _BEARER.sub(rf"\1{MASK}", text)
+
+
+def _escaped(text: str) -> set[str]:
+    return {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
 
 
 def configure(
