@@ -150,7 +150,9 @@ class Bucket:
             aws_secret_access_key=options.secret_key.get_secret_value() if options.secret_key else None,
             config=_config(endpoint_url, options.timeout_seconds),
         )
-        return await self._exits.enter_async_context(context)
+        client = await self._exits.enter_async_context(context)
+        client.meta.events.register_last("before-call.s3.PutObject", _without_expect)
+        return client
 
     def _sorted(self, error: faults.ClientError) -> Exception:
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
@@ -167,6 +169,12 @@ class Bucket:
         if code in _PASSING_CODES or status == 429 or (status >= 500 and status != _NOT_IMPLEMENTED):  # noqa: PLR2004
             return Lost(f"HTTP {status} {code}")
         return Refused(status, code)
+
+
+def _without_expect(params: dict[str, Any], **_: object) -> None:
+    """Waiting for "100 Continue" pays for a file that may be refused unread; for a document it is a round trip lost."""
+    if isinstance(params["body"], bytes):
+        params["headers"].pop("Expect", None)
 
 
 def _config(endpoint_url: str | None, timeout_seconds: float) -> AioConfig:

@@ -57,10 +57,15 @@ def s3_options(server: S3Server, *, endpoint_url: str | None = None) -> StoreOpt
 
 @asynccontextmanager
 async def s3_store(
-    server: S3Server, bucket: str, *, endpoint_url: str | None = None, timeout_seconds: float = 10.0
+    server: S3Server,
+    bucket: str,
+    prefix: str = "some/prefix",
+    *,
+    endpoint_url: str | None = None,
+    timeout_seconds: float = 10.0,
 ) -> AsyncIterator[ObjectStore]:
     options = replace(s3_options(server, endpoint_url=endpoint_url), timeout_seconds=timeout_seconds)
-    async with opened(f"s3://{bucket}/some/prefix", options) as store:
+    async with opened(f"s3://{bucket}/{prefix}", options) as store:
         yield store
 
 

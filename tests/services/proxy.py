@@ -11,6 +11,7 @@ from typing import Self
 
 _CHUNK_BYTES = 1 << 16
 _METHODS = (b"GET ", b"PUT ", b"HEAD ", b"DELETE ", b"POST ")
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -62,12 +63,13 @@ class FaultyProxy:
         self._planned += [(method.encode() + b" ", fault) for fault in faults]
 
     async def release(self) -> list[bytes]:
-        """Let every held request reach the server at last; the first line of each answer."""
+        """Let every held request reach the server at last; the status of each answer."""
         answers = []
         for request in self._held:
             reader, writer = await asyncio.open_connection(*self._to)
             writer.write(request)
-            answers.append((await reader.readline()).strip())
+            status = (await reader.readuntil(b"\r\n\r\n")).split()[1]
+            answers.append((await reader.readline()).split()[1] if status == b"100" else status)
             writer.close()
             await writer.wait_closed()
         self._held.clear()
@@ -93,7 +95,7 @@ class FaultyProxy:
         exchange = _Exchange()
         to_reader, to_writer = await asyncio.open_connection(*self._to)
         pumps = [
-            asyncio.create_task(self._forward_requests(exchange, reader, to_writer)),
+            asyncio.create_task(self._forward_requests(exchange, reader, to_writer, writer)),
             asyncio.create_task(self._forward_answers(exchange, to_reader, writer)),
         ]
         try:
@@ -110,7 +112,11 @@ class FaultyProxy:
             await asyncio.gather(*pumps, writer.wait_closed(), to_writer.wait_closed(), return_exceptions=True)
 
     async def _forward_requests(
-        self, exchange: _Exchange, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        exchange: _Exchange,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        back: asyncio.StreamWriter,
     ) -> None:
         while chunk := await reader.read(_CHUNK_BYTES):
             method = next((method for method in _METHODS if chunk.startswith(method)), None)
@@ -123,6 +129,8 @@ class FaultyProxy:
                 exchange.held += chunk
                 if _is_complete(exchange.held):
                     return
+                if chunk.endswith(b"\r\n\r\n") and b"100-continue" in chunk:
+                    back.write(_CONTINUE)
                 continue
             writer.write(chunk)
             await writer.drain()
