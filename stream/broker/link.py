@@ -7,9 +7,10 @@ Why one thread: since confluent-kafka 2.16 a consumer call from a second thread 
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -19,9 +20,9 @@ from stream.broker.port import (
     DeliveryAborted,
     InRecord,
     LinkBroken,
+    LinkListener,
     OutRecord,
     Partition,
-    RebalanceListener,
 )
 from stream.core.errors import Resource, Unavailable
 
@@ -46,8 +47,8 @@ class LinkSettings:
     session_seconds: float = 45.0
     transaction_timeout_seconds: float = 10.0
     statistics_seconds: float = 5.0
-    max_record_bytes: int = 4 * 1024 * 1024
-    on_statistics: Callable[[str], None] | None = field(default=None, compare=False)
+    max_record_bytes: int = 64 * 1024 * 1024
+    """Larger than any topic allows: the broker's limits decide, so that every letter it can hold is writable."""
 
     def consumer(self) -> dict[str, Any]:
         """Options of the consumer."""
@@ -63,12 +64,8 @@ class LinkSettings:
             "heartbeat.interval.ms": max(200, int(self.session_seconds * 1000 / 6)),
             "max.poll.interval.ms": max(300_000, int(self.session_seconds * 1000)),
             "queued.max.messages.kbytes": 16_384,
-            "fetch.message.max.bytes": max(1024 * 1024, self.max_record_bytes),
-            "fetch.max.bytes": max(8 * 1024 * 1024, self.max_record_bytes),
             "statistics.interval.ms": int(self.statistics_seconds * 1000),
         }
-        if self.on_statistics is not None:
-            ours["stats_cb"] = self.on_statistics
         return {"fetch.wait.max.ms": 100, **self.options, **ours}
 
     def producer(self) -> dict[str, Any]:
@@ -91,7 +88,7 @@ class LinkSettings:
 class KafkaLink:
     """Both deliveries share everything but `publish`'s frame, `commit` and `abort`."""
 
-    def __init__(self, settings: LinkSettings, listener: RebalanceListener) -> None:
+    def __init__(self, settings: LinkSettings, listener: LinkListener) -> None:
         """Connects and subscribes. Raises `Unavailable(broker)` when no broker answers in time."""
         self._settings = settings
         self._listener = listener
@@ -99,7 +96,7 @@ class KafkaLink:
         self._producer = Producer(settings.producer(), logger=_CHATTER)
         if settings.transactional:
             self._begin_life()
-        self._consumer = Consumer(settings.consumer(), logger=_CHATTER)
+        self._consumer = Consumer({**settings.consumer(), "stats_cb": self._statistics}, logger=_CHATTER)
         self._consumer.subscribe(
             list(settings.topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )
@@ -134,9 +131,13 @@ class KafkaLink:
             self._open = True
         failures: dict[int, str] = {}
         waiting = set(range(len(records)))
-        for index, record in enumerate(records):
-            self._produce(index, record, failures, waiting)
-        self._producer.flush(self._settings.transaction_timeout_seconds + 1)
+        try:
+            for index, record in enumerate(records):
+                self._produce(index, record, failures, waiting)
+            self._producer.flush(self._settings.transaction_timeout_seconds + 1)
+        except (KafkaException, SystemError) as error:
+            # Past its transaction's timeout the client raises from inside its own callbacks (measured, 2.16.1).
+            raise LinkBroken(str(error.__cause__ or error)) from None
         for index in waiting - set(failures):
             failures[index] = "not acknowledged in time"
         culprits = {index: cause for index, cause in failures.items() if cause != PURGED}
@@ -238,6 +239,9 @@ class KafkaLink:
         except KafkaException as error:
             raise DeliveryAborted(str(error.args[0])) from None
 
+    def _statistics(self, text: str) -> None:
+        self._listener.ends(ends_in(text))
+
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         committed = [_committed(part) for part in self._fetch_committed(consumer, partitions)]
         starts = [
@@ -270,6 +274,17 @@ class KafkaLink:
 PURGED = "purged with its transaction"
 PURGE_CODES = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001 - the client's names
 MAX_TRIES = 3
+
+
+def ends_in(statistics: str) -> dict[Partition, int]:
+    """End offsets for readers of committed records, out of librdkafka's statistics (its STATISTICS.md)."""
+    ends: dict[Partition, int] = {}
+    for topic, told in orjson.loads(statistics).get("topics", {}).items():
+        for number, partition in told.get("partitions", {}).items():
+            end = partition.get("ls_offset", -1)
+            if int(number) >= 0 and end >= 0:
+                ends[Partition(topic, int(number))] = end
+    return ends
 
 
 def _read(message: Message) -> InRecord | None:

@@ -3,7 +3,7 @@
 Comes in: a topic list and a group. Goes out: batches of records, partitions gained and lost, the end of a delivery.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,8 +76,8 @@ class LinkBroken(Exception):
     """
 
 
-class RebalanceListener(Protocol):
-    """Called on the link's own thread, inside `poll`."""
+class LinkListener(Protocol):
+    """Called on the link's own thread, inside `poll` and `close`."""
 
     def assigned(self, committed: Sequence[Committed]) -> None:
         """These partitions are ours from now on, starting at what is committed."""
@@ -85,6 +85,10 @@ class RebalanceListener(Protocol):
 
     def revoked(self, partitions: Sequence[Partition], *, lost: bool) -> None:
         """These are ours no more; unless `lost`, a delivery may still be made inside this call."""
+        ...
+
+    def ends(self, offsets: Mapping[Partition, int]) -> None:
+        """Where the assigned partitions end for a reader of committed records: the other half of lag."""
         ...
 
 
@@ -128,4 +132,4 @@ class Link(Protocol):
         ...
 
 
-LinkFactory = Callable[[RebalanceListener], Link]
+LinkFactory = Callable[[LinkListener], Link]

@@ -66,3 +66,7 @@ class Quota(Protocol):
     def throttle(self, after_seconds: float) -> None:
         """The provider answered 429 (or its headers say nothing is left): nobody asks for `after_seconds`."""
         ...
+
+    def report(self) -> None:
+        """Tell the recorder how the books stand: charges end while nobody calls."""
+        ...

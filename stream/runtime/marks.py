@@ -1,6 +1,6 @@
 """Commit metadata: which offsets beyond the committed one are finished already, so that a restart repeats none of them.
 
-Comes in: finished ranges above a base offset. Goes out: text of at most 4,096 bytes, checksummed, and back again.
+Comes in: finished ranges above a base offset. Goes out: text of at most 4,095 bytes, checksummed, and back again.
 Unreadable text never skips a record: it decodes to nothing finished, and the ledger makes the repetition free.
 
 Format: `1:` + base64url(crc32 (4 bytes, over base offset and body) + body). The body is pairs of varints: the distance
@@ -12,8 +12,8 @@ import binascii
 import zlib
 from collections.abc import Iterable
 
-MAX_TEXT_BYTES = 4_096
-"""Kafka's default `offset.metadata.max.bytes`."""
+MAX_TEXT_BYTES = 4_095
+"""Kafka's default `offset.metadata.max.bytes` is 4,096, and that many are refused already (measured, Kafka 4.3)."""
 VERSION_PREFIX = "1:"
 BODY_LIMIT_BYTES = (MAX_TEXT_BYTES - len(VERSION_PREFIX)) // 4 * 3 - 4
 """How large a body may be and still fit as text, checksum included."""

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -60,6 +60,8 @@ class Station:
         """Monotonic time of the thread's last turn: liveness."""
         self.last_record = parts.clock.monotonic()
         """Monotonic time of the last record polled: with lag and no pause, its age is a stall."""
+        self.lagging = False
+        """Whether a partition of ours has records that nobody works on."""
         self.joined = False
         """Whether the group has given this member an answer: readiness."""
 
@@ -123,7 +125,20 @@ class Station:
         if not lost and self._link is not None:
             self._collect()
             self._deliverer.deliver_all(self._link)
+        for partition in partitions:
+            self._parts.recorder.lag(self._parts.stage, partition.topic, partition.number, None)
         self._bury([lane for p in partitions if (lane := self._lanes.pop(p, None)) is not None])
+
+    def ends(self, offsets: Mapping[Partition, int]) -> None:
+        """Lag: from what is committed (or could be) to the end."""
+        self.lagging = False
+        for partition, lane in self._lanes.items():
+            point, end = lane.point(), offsets.get(partition)
+            if point is None or end is None:
+                continue
+            records = max(0, end - point.offset)
+            self._parts.recorder.lag(self._parts.stage, partition.topic, partition.number, records)
+            self.lagging = self.lagging or (records > 0 and not lane.open_tickets)
 
     # The thread.
 

@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     quota_requests: Count = 60
     quota_window_seconds: Seconds = 60.0
     quota_share: Annotated[Fraction, Field(gt=0, le=1)] = Fraction(1)
+    quota_starts_closed: bool = True
+    """A new process cannot know what its predecessor sent: it waits one window before its first request."""
     max_running_jobs: Count = 200
     # Kafka
     kafka_bootstrap_servers: Annotated[

@@ -1,0 +1,285 @@
+"""The only file that knows concrete classes: settings in, a running worker process out.
+
+Read it to see what a worker is made of; change a part here and nowhere else.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import structlog
+from pydantic import SecretStr
+
+from stream.broker.link import KafkaLink, LinkSettings
+from stream.broker.port import InRecord, LinkListener
+from stream.core.clock import Clock, SystemClock
+from stream.downloads.web import HttpDownloads
+from stream.events import Origin, Priority
+from stream.images.inspect import ImageLimits
+from stream.images.loading import harden
+from stream.images.work import ImageWorkers
+from stream.ledger.jobs import Ledger
+from stream.ledger.newest import Newest
+from stream.metrics.catalogue import Known
+from stream.metrics.port import Recorder
+from stream.metrics.prometheus import PrometheusRecorder
+from stream.metrics.server import HealthServer
+from stream.objects.choose import open_store
+from stream.objects.options import InputMode, StoreOptions
+from stream.objects.port import ObjectStore
+from stream.pipeline import Pipeline, Stage, load_pipeline
+from stream.pixelapi.client import HttpPixelApi, default_user_agent
+from stream.quota.memory import MemoryQuota
+from stream.quota.window import Contract
+from stream.records import StageRecord, first_record, read_stage_record
+from stream.runtime.environment import Environment
+from stream.runtime.inflight import LaneLimits
+from stream.runtime.process import Crew, Process
+from stream.runtime.station import Station, StationParts
+from stream.runtime.verdict import RetryPolicy
+from stream.runtime.worker import Delivery, Worker, WorkerParts
+from stream.settings import Delivery as DeliveryMode
+from stream.settings import Settings
+from stream.stages.desk import Desk
+from stream.stages.handler import StageHandler
+from stream.stages.pace import Pace
+from stream.stages.prices import ARTICLE_PRICES
+from stream.topics import Topics
+
+log = structlog.get_logger(__name__)
+
+DOWNLOAD_TIMEOUT_SECONDS = 300.0
+EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+
+
+async def run_worker(settings: Settings, stages: Sequence[str]) -> int:
+    """Run until told to stop: the first TERM or INT drains, the second ends at once. Returns the exit code.
+
+    Raises `Misconfigured` and `Unavailable` when it cannot start.
+    """
+    stop = asyncio.Event()
+    task = asyncio.current_task()
+    told: list[int] = []
+
+    def tell(number: int) -> None:
+        told.append(number)
+        if len(told) == 1:
+            stop.set()
+        elif task is not None:
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, tell, number)
+    try:
+        async with open_worker(settings, stages) as process:
+            await stop.wait()
+            return EXIT_OK if await process.stop() else EXIT_FAILED
+    except asyncio.CancelledError:
+        log.error("stopped-at-once", way_out="running jobs are in the ledger; the next worker adopts them")  # noqa: TRY400
+        return EXIT_INTERRUPTED
+
+
+@asynccontextmanager
+async def open_worker(
+    settings: Settings, stages: Sequence[str], *, recorder: Recorder | None = None
+) -> AsyncIterator[Process]:
+    """A started process with its health server. Whoever opens it calls `process.stop()`."""
+    pipeline = load_pipeline(settings.pipeline)
+    chosen = [pipeline.stages[pipeline.index(name)] for name in stages] or list(pipeline.stages)
+    topics = Topics(settings.topic_prefix)
+    clock = SystemClock()
+    prometheus = PrometheusRecorder(Known.of(pipeline, topics, [stage.name for stage in chosen]), clock)
+    recorder = recorder or prometheus
+    environment = Environment(clock, recorder)
+    async with AsyncExitStack() as stack:
+        desk = await _open_desk(settings, pipeline, topics, environment, clock, recorder, stack)
+        crews = [_crew(stage, desk, settings, environment) for stage in chosen]
+        process = Process(
+            crews,
+            environment,
+            clock,
+            drain=desk.unbroken.drain,
+            drain_seconds=settings.drain_seconds,
+            on_tick=desk.quota.report,
+        )
+        health = HealthServer(
+            prometheus, live=process.live, ready=process.ready, host=settings.http_host, port=settings.http_port
+        )
+        await health.start()
+        stack.push_async_callback(health.stop)
+        await process.start()
+        log.info(
+            "started", stages=[stage.name for stage in chosen], health=f"http://{health.host}:{health.port}",
+            store=settings.store, delivery=settings.delivery.value,
+        )  # fmt: skip
+        yield process
+
+
+async def _open_desk(
+    settings: Settings,
+    pipeline: Pipeline,
+    topics: Topics,
+    environment: Environment,
+    clock: Clock,
+    recorder: Recorder,
+    stack: AsyncExitStack,
+) -> Desk:
+    harden()
+    objects = await _open_objects(settings, clock, recorder)
+    stack.push_async_callback(objects.aclose)
+    await objects.probe()
+    quota = _quota(settings, clock, recorder)
+    api = HttpPixelApi(
+        base_url=settings.pixelapi_base,
+        api_key=settings.need_pixelapi_key(),
+        dialect=settings.dialect,
+        submit_timeout_seconds=settings.submit_timeout_seconds,
+        clock=clock,
+        recorder=recorder,
+        on_throttle=quota.throttle,
+    )
+    stack.push_async_callback(api.aclose)
+    downloads = _downloads(settings, clock, recorder)
+    stack.push_async_callback(downloads.aclose)
+    workers = ImageWorkers(settings.image_threads)
+    stack.push_async_callback(workers.aclose)
+    return Desk(
+        pipeline=pipeline,
+        topics=topics,
+        ledger=Ledger(objects, clock=clock, lease_seconds=settings.claim_lease_seconds),
+        newest=Newest(objects),
+        quota=quota,
+        api=api,
+        objects=objects,
+        downloads=downloads,
+        workers=workers,
+        limits=ImageLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_download_bytes),
+        clock=clock,
+        recorder=recorder,
+        pace=Pace(settings.poll_first_seconds),
+        prices=ARTICLE_PRICES,
+        claim_poll_seconds=settings.claim_poll_seconds,
+        recovered=environment.recovered,
+    )
+
+
+async def _open_objects(settings: Settings, clock: Clock, recorder: Recorder) -> ObjectStore:
+    settings.need_store()
+    modes = {"auto": InputMode.AUTO, "upload": InputMode.UPLOAD}
+    by_url = InputMode.PUBLIC if settings.cdn_base_url else InputMode.PRESIGNED
+    options = StoreOptions(
+        public_base_url=settings.cdn_base_url,
+        input_mode=modes.get(settings.input, by_url),
+        endpoint_url=settings.aws_endpoint_url,
+        region=settings.aws_region,
+        access_key=None if settings.aws_access_key_id is None else SecretStr(settings.aws_access_key_id),
+        secret_key=settings.aws_secret_access_key,
+        overrule_conditions=settings.store_overrule_conditions,
+    )
+    return await open_store(settings.store or "", options, recorder=recorder, clock=clock)
+
+
+def _quota(settings: Settings, clock: Clock, recorder: Recorder) -> MemoryQuota:
+    return MemoryQuota(
+        Contract(settings.quota_requests, settings.quota_window_seconds),
+        clock=clock,
+        recorder=recorder,
+        share=settings.quota_share,
+        max_running_jobs=settings.max_running_jobs,
+        starts_closed=settings.quota_starts_closed,
+    )
+
+
+def _downloads(settings: Settings, clock: Clock, recorder: Recorder) -> HttpDownloads:
+    spool_dir = settings.spool_dir or Path(tempfile.gettempdir()) / f"skustream-spool-{os.getuid()}"
+    return HttpDownloads(
+        spool_dir=spool_dir,
+        spool_bytes=settings.spool_bytes,
+        max_bytes=settings.max_download_bytes,
+        timeout_seconds=DOWNLOAD_TIMEOUT_SECONDS,
+        user_agent=default_user_agent(),
+        clock=clock,
+        recorder=recorder,
+        allow_private=settings.fetch_allow,
+        allow_http_hosts=settings.fetch_allow,
+        result_hosts=settings.allowed_result_hosts,
+        file_root=settings.file_root,
+    )
+
+
+def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment) -> Crew:
+    """One stage's thread and walks, tied to each other."""
+    deliver: list[Callable[[Delivery], None]] = []
+    worker = Worker(
+        WorkerParts(
+            stage=stage.name,
+            handler=StageHandler(stage, desk),
+            read=_reader(desk, stage),
+            deliver=lambda delivery: deliver[0](delivery),
+            dead_letter_topic=desk.topics.dead_letter,
+            environment=environment,
+            policy=RetryPolicy(
+                attempts=settings.retry_attempts,
+                base_seconds=settings.retry_base_seconds,
+                cap_seconds=settings.retry_cap_seconds,
+            ),
+            clock=desk.clock,
+            recorder=desk.recorder,
+        )
+    )
+    parts = StationParts(
+        stage=stage.name,
+        open_link=partial(_open_link, _link_settings(stage, desk, settings)),
+        accept=worker.accept,
+        abandon=worker.abandon,
+        paused=lambda: environment.paused,
+        limits=LaneLimits(tickets=settings.lane_tickets),
+        commit_interval_seconds=settings.commit_interval_seconds,
+        clock=desk.clock,
+        recorder=desk.recorder,
+    )
+    station = Station(parts, asyncio.get_running_loop())
+    deliver.append(station.deliver)
+    return Crew(stage.name, station, worker)
+
+
+def _open_link(settings: LinkSettings, listener: LinkListener) -> KafkaLink:
+    return KafkaLink(settings, listener)
+
+
+def _link_settings(stage: Stage, desk: Desk, settings: Settings) -> LinkSettings:
+    return LinkSettings(
+        options=settings.kafka_client(),
+        group=desk.topics.group(stage.name),
+        topics=desk.pipeline.input_topics(stage.name, desk.topics),
+        instance=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+        transactional=settings.delivery is DeliveryMode.EXACTLY_ONCE,
+        session_seconds=settings.session_seconds,
+        transaction_timeout_seconds=settings.transaction_timeout_seconds,
+    )
+
+
+def _reader(desk: Desk, stage: Stage) -> Callable[[InRecord], StageRecord]:
+    """How this stage reads its input topic: the first one reads what the PIM wrote, the others what we wrote."""
+    if desk.pipeline.index(stage.name) > 0:
+        return lambda record: read_stage_record(record.value)
+    priorities = desk.topics.entries()
+
+    def read(record: InRecord) -> StageRecord:
+        origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
+        return first_record(
+            record.value,
+            origin,
+            timestamp_ms=record.timestamp_ms,
+            priority=priorities.get(record.topic, Priority.LIVE),
+            started_at=desk.clock.wall(),
+        )
+
+    return read

@@ -1,0 +1,109 @@
+"""One worker process: its stages running side by side, what it says of its health, and how it ends.
+
+Comes in: stations with their workers, from the assembly. Goes out: health for the probes, an exit code.
+Stopping: poll no more → let short work finish → leave running jobs to the next owner → deliver → leave the group.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from stream.core.clock import Clock
+from stream.core.deadline import Deadline
+from stream.runtime.environment import Environment
+from stream.runtime.station import Station
+from stream.runtime.worker import Worker
+
+log = structlog.get_logger(__name__)
+
+SILENT_SECONDS = 60.0
+"""A station that has not turned for so long hangs."""
+STALLED_SECONDS = 120.0
+"""With lag, room and no pause, so long without a record is a stall, however healthy the group looks (trap 3)."""
+TICK_SECONDS = 2.0
+SHORT_WORK_SECONDS = 3.0
+KAFKA_END_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """One stage's two sides: the thread that owns Kafka, and the walks on the loop."""
+
+    stage: str
+    station: Station
+    worker: Worker
+
+
+class Process:
+    """Started once, stopped once."""
+
+    def __init__(
+        self,
+        crews: Sequence[Crew],
+        environment: Environment,
+        clock: Clock,
+        *,
+        drain: Callable[[Deadline], Awaitable[int]],
+        drain_seconds: float,
+        on_tick: Callable[[], None],
+    ) -> None:
+        """`drain` waits for work that must not be cut (submits); `on_tick` is called every other second."""
+        self._crews = tuple(crews)
+        self._environment = environment
+        self._clock = clock
+        self._drain = drain
+        self._drain_seconds = drain_seconds
+        self._on_tick = on_tick
+        self._stopping = False
+        self._ticker: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Join the groups and begin. Raises `Unavailable` when no broker answers."""
+        await asyncio.gather(*(asyncio.to_thread(crew.station.open) for crew in self._crews))
+        for crew in self._crews:
+            crew.station.start()
+        self._ticker = asyncio.create_task(self._tick())
+
+    async def stop(self) -> bool:
+        """End in order, within the drain time; whether everything ended as it should."""
+        self._stopping = True
+        deadline = Deadline.after(self._clock, self._drain_seconds)
+        for crew in self._crews:
+            crew.station.stop_intake()
+        await asyncio.gather(*(crew.worker.stop(SHORT_WORK_SECONDS) for crew in self._crews))
+        unfinished = await self._drain(deadline)
+        for crew in self._crews:
+            crew.station.request_stop()
+        remaining = max(deadline.remaining_seconds(), KAFKA_END_SECONDS)
+        ended = await asyncio.gather(*(crew.station.join(remaining) for crew in self._crews))
+        if self._ticker is not None:
+            self._ticker.cancel()
+        log.info("stopped", clean=all(ended) and not unfinished, submits_cut_off=unfinished)
+        return all(ended) and not unfinished
+
+    def live(self) -> list[str]:
+        """Why this process should be restarted; empty when it need not."""
+        now = self._clock.monotonic()
+        reasons: list[str] = []
+        for crew in self._crews:
+            station = crew.station
+            if not station.alive and not self._stopping:
+                reasons.append(f"{crew.stage}: the Kafka thread has ended")
+            elif station.alive and now - station.last_turn > SILENT_SECONDS:
+                reasons.append(f"{crew.stage}: the Kafka thread has not turned for {now - station.last_turn:.0f} s")
+            elif station.lagging and not station.stands_still and now - station.last_record > STALLED_SECONDS:
+                reasons.append(f"{crew.stage}: lag, but no record for {now - station.last_record:.0f} s")
+        return reasons
+
+    def ready(self) -> list[str]:
+        """Why no work should be expected of this process now."""
+        reasons = ["stopping"] if self._stopping else []
+        reasons += [f"{crew.stage}: not in its group yet" for crew in self._crews if not crew.station.joined]
+        return reasons + self._environment.reasons()
+
+    async def _tick(self) -> None:
+        while True:
+            self._on_tick()
+            await self._clock.sleep(TICK_SECONDS)
