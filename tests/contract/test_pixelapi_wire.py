@@ -130,10 +130,14 @@ async def test_nobody_listening_is_an_outage_and_nothing_was_sent(call: str) -> 
 
 async def test_a_failed_tls_handshake_is_an_outage_and_nothing_was_sent() -> None:
     notes = Notes()
-    async with (
-        wired(lambda _: ACCEPTED) as wire,
-        client_of(0, notes, base_url=f"https://127.0.0.1:{wire.port}/v1") as client,
-    ):
+
+    async def speak_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(speak_plainly, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    async with server, client_of(0, notes, base_url=url) as client:
         error = await outcome(client, "submit")
     assert isinstance(error, Unavailable)
     assert error.resource is Resource.API_OUTAGE
@@ -230,9 +234,12 @@ async def test_a_kept_connection_found_dead_is_not_used_for_a_second_request_uns
 
 async def test_cookies_are_not_kept_and_the_request_is_what_the_documents_say() -> None:
     answer = http(200, b'{"id": "g1"}', "Set-Cookie: a=b; Path=/")
-    async with wired(lambda _: answer) as wire, client_of(wire.port, user_agent="skustream/9 (+x)") as client:
-        await client.submit(ORDER)
-        await client.submit(ORDER)
+    async with wired(lambda _: answer) as wire:
+        # By name: aiohttp takes no cookies from bare addresses anyway.
+        url = f"http://localhost:{wire.port}/v1"
+        async with client_of(0, base_url=url, user_agent="skustream/9 (+x)") as client:
+            await client.submit(ORDER)
+            await client.submit(ORDER)
     head, _, body = wire.requests[1].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v1/image/upscale HTTP/1.1\r\n")
     assert f"Authorization: Bearer {KEY}".encode() in head
