@@ -1,6 +1,6 @@
 """The photo shelf: a seed comes in, a folder of made-up product photos goes out.
 
-Workers block SVG in libvips for their whole process (`reference`: hostile files), and drawings need it, so photos are
+Workers block SVG in libvips for their whole process, and drawings need it, so photos are
 made in a child process: `render_in_child`, or by hand `python -m stream.demo.photos --out DIR`.
 """
 

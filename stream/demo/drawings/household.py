@@ -152,8 +152,8 @@ def duck(colour: str = "#f6c21c", beak: str = "#ef7a1a", backdrop: str = "blue")
         '<circle cx="-180" cy="-346" r="3.6" fill="#fff"/>'
     )
     layers: list[Layer] = [
-        *ground(176, 20, 10),
-        Puff(area(body), area(body, colour), "gloss", 80, 1.1),
+        *ground(150, 7, 8, 0.85),
+        Puff(area(body), area(body, colour), "satin", 80, 1.1),
         Puff(
             '<circle cx="-130" cy="-258" r="112"/>',
             f'<circle cx="-130" cy="-258" r="112" fill="{colour}"/>',
@@ -162,7 +162,7 @@ def duck(colour: str = "#f6c21c", beak: str = "#ef7a1a", backdrop: str = "blue")
             1.1,
             drop=0.16,
         ),
-        Puff(area(wing), area(wing, colour), "gloss", 34, 0.9, drop=0.2),
+        Puff(area(wing), area(wing, colour), "satin", 34, 0.8, drop=0.2),
         Puff(low(area(bill)), low(area(bill, beak)), "gloss", 20, drop=0.12),
         Flat(low(line("M-292 -280Q-260 -272 -226 -284", 3, "#9c4208") + eye)),
     ]

@@ -18,6 +18,9 @@ _SKETCH = 6
 _FAT = 60
 """Cushions that round off over more pixels than this are blurred twice."""
 
+_STEPPED = 3
+"""Heights enlarged more than this many times show their steps in gloss, and are smoothed."""
+
 _WIDE_BLUR = 24
 """Shadows blurred over more pixels than this are made at an eighth of the size, others at a quarter."""
 
@@ -117,6 +120,8 @@ class Puff:
             .clamp(min=0.003, max=1)
         )
         height = (depth * (depth * -1 + 2)) ** 0.5 * (reach * self.swell)
+        if shrink > _STEPPED:
+            height = height.gaussblur(1.6)
         if self.relief:
             bumps = view.svg(self.relief, box)
             height += (bumps[1] * (bumps[3].cast("float") / 255)).gaussblur(1.1) * (self.rise * view.scale / 255)
