@@ -1,17 +1,16 @@
 """The topics' caretaker: creates what is missing, and says what would break a law before it does.
 
-Comes in: the plans of `Topics`. Goes out: what was created, and findings with a way out. It changes no topic that exists.
+Comes in: the plans of `Topics`. Goes out: what was created, and findings with a way out. No existing topic is changed.
 """
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined] # re-exported, unmarked
 from confluent_kafka.cimpl import NewTopic
 
 from stream.core.errors import Misconfigured, Resource, Unavailable
@@ -100,7 +99,7 @@ def create_topics(
     return [made[plan.name] for plan in plans]
 
 
-def _creation(name: str, answer: "Future[None]", success: Done) -> Creation:
+def _creation(name: str, answer: Any, success: Done) -> Creation:
     try:
         answer.result(TIMEOUT_SECONDS)
     except KafkaException as error:
@@ -238,7 +237,7 @@ def _states(admin: AdminClient, names: set[str]) -> dict[str, TopicState]:
     return {name: _state(topic, answers[name]) for name, topic in existing.items()}
 
 
-def _state(topic: Any, answer: "Future[dict[str, Any]]") -> TopicState:
+def _state(topic: Any, answer: Any) -> TopicState:
     partitions = topic.partitions.values()
     copies = min((len(partition.replicas) for partition in partitions), default=0)
     try:

