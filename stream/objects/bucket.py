@@ -5,6 +5,7 @@ or `Unavailable(store)`, whose message names bucket and endpoint and never a key
 """
 
 import asyncio
+import io
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -151,7 +152,7 @@ class Bucket:
             config=_config(endpoint_url, options.timeout_seconds),
         )
         client = await self._exits.enter_async_context(context)
-        client.meta.events.register_last("before-call.s3.PutObject", _without_expect)
+        client.meta.events.register_last("before-call.s3", _without_expect)
         return client
 
     def _sorted(self, error: faults.ClientError) -> Exception:
@@ -173,7 +174,7 @@ class Bucket:
 
 def _without_expect(params: dict[str, Any], **_: object) -> None:
     """Waiting for "100 Continue" pays for a file that may be refused unread; for a document it is a round trip lost."""
-    if isinstance(params["body"], bytes):
+    if isinstance(params.get("body"), io.BytesIO):
         params["headers"].pop("Expect", None)
 
 

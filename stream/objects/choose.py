@@ -7,7 +7,7 @@ from stream.core.clock import Clock
 from stream.core.errors import Misconfigured, shown
 from stream.metrics.port import Recorder
 from stream.objects.folder import FolderStore
-from stream.objects.options import StoreOptions
+from stream.objects.options import InputMode, StoreOptions
 from stream.objects.port import ObjectStore
 from stream.objects.s3 import S3Store
 
@@ -17,6 +17,8 @@ _WAY_OUT = "write s3://bucket/prefix, or file:///absolute/folder for one machine
 async def open_store(url: str, options: StoreOptions | None = None, *, recorder: Recorder, clock: Clock) -> ObjectStore:
     """Open `s3://bucket[/prefix]` or `file:///folder`. Nothing is written before `probe`. Raises Misconfigured."""
     options = options or StoreOptions()
+    if options.input_mode is InputMode.PUBLIC and options.public_base_url is None:
+        raise Misconfigured("input mode 'public' needs a public base URL, the address of your CDN")
     parts = _parsed(url)
     match parts.scheme:
         case "s3":

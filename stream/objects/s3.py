@@ -46,8 +46,6 @@ class S3Store:
     @classmethod
     async def open(cls, bucket: str, prefix: str, options: StoreOptions, *, recorder: Recorder, clock: Clock) -> Self:
         """Open the client; nothing is sent before the first call. Raises Misconfigured."""
-        if options.input_mode is InputMode.PUBLIC and options.public_base_url is None:
-            raise Misconfigured("input mode 'public' needs a public base URL, the address of your CDN")
         return cls(await Bucket(bucket, options, clock).open(), prefix, recorder=recorder, clock=clock)
 
     async def aclose(self) -> None:
