@@ -121,6 +121,7 @@ async def _read_body(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
         async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             body += chunk
             if len(body) > LONGEST_BODY_BYTES:
+                response.close()
                 return bytes(body[:LONGEST_BODY_BYTES]), False
     except (aiohttp.ClientError, OSError):  # a timeout is an OSError too
         return bytes(body), False

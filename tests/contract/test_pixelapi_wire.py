@@ -162,8 +162,8 @@ BROKEN = {
     "a whole body short of its length": http(200, b'{"id": "g1"}', length=99),
     "half a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n63\r\n{",
     "half a 503": http(503, b'{"detail": "busy', length=99),
-    "a body without bounds": http(200, b'{"id": "g1", "x": "' + b"x" * 600_000 + b'"}'),
-    "gzip that is none": http(200, b'{"id": "g1"}', "Content-Encoding: gzip"),
+    "a body without bounds": http(200, b'{"id": "g1", "x": "' + b"x" * 600_000 + b'"}', "Connection: close"),
+    "gzip that is none": http(200, b'{"id": "g1"}', "Content-Encoding: gzip", "Connection: close"),
 }
 
 
