@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stream.simulator.faults import Operation
 
 ENDED = frozenset({"completed", "failed", "blocked"})
+OPEN_STEPS = frozenset({"download", "photo"})
 # Jobs that hold or made the picture the customer paid for.
 ALIVE_OR_COMPLETED = frozenset({"running", "completed"})
 
@@ -96,6 +97,7 @@ class Book:
 
     def __init__(self, state: Path | None = None) -> None:
         self.requests: list[Request] = []
+        self.open_requests: list[Request] = []
         self.jobs: dict[str, Job] = {}
         self.statuses: Counter[int] = Counter()
         self.key_leaks = 0
@@ -112,6 +114,7 @@ class Book:
     def forget(self) -> None:
         """Empty books and the full balance. The state file keeps its lines and gets a mark."""
         self.requests.clear()
+        self.open_requests.clear()
         self.jobs.clear()
         self.statuses.clear()
         self.key_leaks = 0
@@ -120,16 +123,17 @@ class Book:
         self._note("reset", {"at": time.time()})
 
     def arrive(self, step: str, method: str, path: str, client: str, job_key: str) -> Request:
-        """Write a request down at the moment it counts as arrived."""
+        """Write a request down at the moment it counts as arrived; those for outputs and photos apart."""
+        page = self.open_requests if step in OPEN_STEPS else self.requests
         now = time.monotonic()
-        request = Request(len(self.requests) + 1, now, time.time(), step, method, path, client, job_key)
-        self.requests.append(request)
+        request = Request(len(page) + 1, now, time.time(), step, method, path, client, job_key)
+        page.append(request)
         return request
 
     def answered(self, request: Request, status: int | None, *, delivered: bool) -> None:
         """How the request ended: the status, None when the line was cut without one."""
         request.status, request.delivered = status, delivered
-        if status is not None:
+        if status is not None and request.step not in OPEN_STEPS:
             self.statuses[status] += 1
         self._note("request", asdict(request))
 

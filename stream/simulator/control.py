@@ -26,9 +26,10 @@ def summary(house: Simulator, window_seconds: float | None = None) -> dict[str, 
 
 
 def ledger(house: Simulator, window_seconds: float | None = None) -> dict[str, Any]:
-    """Every request, every job, the purchases made more than once, and the totals."""
+    """Every request (`open_requests`: outputs, photos), every job, what was bought more than once, and the totals."""
     return {
         "requests": [asdict(request) for request in house.book.requests],
+        "open_requests": [asdict(request) for request in house.book.open_requests],
         "jobs": [asdict(job) for job in house.book.jobs.values()],
         "repeated_purchases": house.book.repeated_purchases(),
         "totals": summary(house, window_seconds),

@@ -97,8 +97,10 @@ def _spread(values: pyvips.Image, mask: pyvips.Image, otherwise: pyvips.Image) -
     # Means are smooth: a quarter of the size is enough to find them.
     coarse = [image.resize(0.25, kernel="linear").copy_memory() for image in (mask / _WHOLE, values, otherwise)]
     weight, painted, result = coarse
+    both = (painted * weight).bandjoin(weight).copy_memory()
     for across, down in ((24, 2), (6, 2), (2, 2)):
-        shares, sums = (_blurred(part, across, down) for part in (weight, painted * weight))
+        means = _blurred(both, across, down)
+        sums, shares = means.extract_band(0, n=values.bands), means.extract_band(values.bands)
         result = ((sums + result * _FAINT) / (shares + _FAINT)).copy_memory()
     return _grown(result, values).copy(interpretation=values.interpretation)
 

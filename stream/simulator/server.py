@@ -19,7 +19,7 @@ from aiohttp import web
 from stream.simulator import answers, control, desks, downloads
 from stream.simulator.behaviour import Behaviour
 from stream.simulator.book import Book, Request
-from stream.simulator.faults import Mischief, Operation, Question, Step, rng_for
+from stream.simulator.faults import Mischief, Operation, Step, rng_for
 from stream.simulator.windows import Turnstile
 from stream.simulator.workshop import Workshop
 
@@ -147,8 +147,8 @@ class Simulator:
         app.router.add_get("/v1/account/balance", self._porter(Step.ACCOUNT, desks.balance))
         app.router.add_get("/v1/account/usage", self._porter(Step.ACCOUNT, desks.usage))
         app.router.add_route("*", "/v1/{rest:.*}", self._porter(Step.ACCOUNT, desks.unknown))
-        app.router.add_get("/outputs/files/{name}", self._open_door(self._download))
-        app.router.add_get("/photos/{name:.+}", self._open_door(self._photo))
+        app.router.add_get("/outputs/files/{name}", self._open_door("download", self._download))
+        app.router.add_get("/photos/{name:.+}", self._open_door("photo", self._photo))
         control.add_routes(app.router, self)
         return app
 
@@ -157,14 +157,7 @@ class Simulator:
 
         async def come_in(request: web.Request) -> web.StreamResponse:
             await self._jitter()
-            headers = request.headers
-            entry = self.book.arrive(
-                step.value,
-                request.method,
-                request.path,
-                headers.get(CLIENT_HEADER, ""),
-                headers.get(JOB_KEY_HEADER, ""),
-            )
+            entry = self._written_down(step.value, request)
             limits: dict[str, str] = {}
             try:
                 blocked = self._judge(request, entry, limits)
@@ -218,10 +211,9 @@ class Simulator:
             job.answer_delivered = True
         return response
 
-    async def _cut(self, request: web.Request, entry: Request | None, error: answers.CutOffError) -> web.Response:
+    async def _cut(self, request: web.Request, entry: Request, error: answers.CutOffError) -> web.Response:
         """No answer: at once with a reset, or after the client (or this house) has given up."""
-        if entry is not None:
-            self.book.answered(entry, None, delivered=False)
+        self.book.answered(entry, None, delivered=False)
         while error.hang and not self._closing.is_set() and not _gone(request):
             try:
                 await asyncio.wait_for(self._closing.wait(), 0.1)
@@ -230,20 +222,27 @@ class Simulator:
         reset(request)
         return web.Response(status=499)
 
-    def _open_door(self, desk: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Handler:
+    def _open_door(self, step: str, desk: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Handler:
         """Doors that need no key; one that is shown all the same is written down as leaked."""
 
         async def come_in(request: web.Request) -> web.StreamResponse:
             if "Authorization" in request.headers or self._api_key in request.path_qs:
                 self.book.leaked(request.path)
+            entry = self._written_down(step, request)
             try:
-                return await desk(request)
+                response = await desk(request)
             except answers.RefusedError as error:
-                return answers.refusal(error, self._behaviour)
+                response = answers.refusal(error, self._behaviour)
             except answers.CutOffError as error:
-                return await self._cut(request, None, error)
+                return await self._cut(request, entry, error)
+            self.book.answered(entry, response.status, delivered=response.prepared)
+            return response
 
         return come_in
+
+    def _written_down(self, step: str, request: web.Request) -> Request:
+        client, job_key = (request.headers.get(name, "") for name in (CLIENT_HEADER, JOB_KEY_HEADER))
+        return self.book.arrive(step, request.method, request.path, client, job_key)
 
     async def _photo(self, request: web.Request) -> web.StreamResponse:
         return downloads.photo(self.photos, request.match_info["name"])
@@ -255,10 +254,9 @@ class Simulator:
             raise answers.RefusedError(404, "No such output")
         if downloads.expired(job, name, behaviour):
             raise answers.RefusedError(behaviour.expired_status, "This output has expired")
-        question = Question(Step.DOWNLOAD, job.operation, job.image_url, job.filename, job.client)
-        fault = self.mischief.pick(behaviour.faults, question, behaviour.seed)
+        fault = self.mischief.pick(behaviour.faults, downloads.question_of(job), behaviour.seed)
         desks.raise_if_plain(fault)
-        job.downloads += 1
+        job.downloads += request.method == "GET"
         self.book.changed(job, "downloaded")
         return await downloads.give(request, self.workshop.path(job.output), fault, behaviour)
 

@@ -123,8 +123,8 @@ class Workshop:
             self._making[key] = loop.run_in_executor(self._pool, self._make, key, job, picture, scene_format)
         try:
             return await asyncio.shield(self._making[key])
-        except BadPictureError:
-            self._making.pop(key, None)
+        except Exception:
+            self._making.pop(key, None)  # a job cut short must not spoil the next one
             raise
 
     def _make(self, key: str, job: Job, picture: bytes, scene_format: str) -> str:

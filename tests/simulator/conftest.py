@@ -55,7 +55,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one photo, one that is too small and one that is none."""
     folder = tmp_path_factory.mktemp("photos")
     (folder / "ring.jpg").write_bytes(drawn.jpeg())
-    (folder / "tiny.jpg").write_bytes(drawn.photo(96).resize(0.1).write_to_buffer(".jpg"))
+    (folder / "tiny.jpg").write_bytes(drawn.photo().resize(0.15).write_to_buffer(".jpg"))
     (folder / "broken.jpg").write_bytes(drawn.jpeg()[:900])
     (folder / "text.jpg").write_bytes(b"this is no picture")
     return folder

@@ -1,9 +1,12 @@
 """Photos drawn pixel by pixel: SVG may be blocked in a process that has run workers."""
 
+from functools import cache
+
 import pyvips
 
 
-def photo(side: int = 96, ground: tuple[int, int, int] = (244, 243, 240)) -> pyvips.Image:
+@cache
+def photo(side: int = 64, ground: tuple[int, int, int] = (244, 243, 240)) -> pyvips.Image:
     """A red ring with a blue ball in its upper part, on a slightly uneven ground."""
     big, half, radius = 4 * side, 2 * side, 4 * side // 3
     base = pyvips.Image.black(big, big, bands=3).linear([1, 1, 1], list(ground)).cast("uchar")
@@ -16,7 +19,8 @@ def photo(side: int = 96, ground: tuple[int, int, int] = (244, 243, 240)) -> pyv
     return (base + noise).cast("uchar").copy(interpretation="srgb").copy_memory()
 
 
-def jpeg(side: int = 96) -> bytes:
+@cache
+def jpeg(side: int = 64) -> bytes:
     """The photo as JPEG bytes."""
     return bytes(photo(side).write_to_buffer(".jpg", Q=90))
 

@@ -16,7 +16,7 @@ from tests.simulator.conftest import Client
 async def test_every_operation_makes_a_real_picture(client: Client, operation: str) -> None:
     done = await client.bought(operation, prompt="on marble", scale=2)
     made = drawn.opened(await client.keyless(done["output_url"]))
-    assert made.width == (192 if operation == "upscale" else 96)
+    assert made.width == (128 if operation == "upscale" else 64)
     assert made.hasalpha() == (operation in {"remove-background", "add-shadow"})
 
 
@@ -44,7 +44,7 @@ async def test_the_articles_form_answers_at_once(client: Client, name: str) -> N
     body = {"operation": name, "image_url": client.photo, "prompt": "wood"}
     status, _, answer = await client.call("POST", "/edit", json=body)
     assert (status, answer["status"]) == (200, "completed")
-    assert drawn.opened(await client.keyless(answer["output_url"])).width >= 96
+    assert drawn.opened(await client.keyless(answer["output_url"])).width >= 64
 
 
 async def test_each_dialect_can_be_synchronous_or_not(client: Client) -> None:

@@ -36,7 +36,11 @@ async def test_a_key_shown_where_none_is_needed_is_written_down(client: Client) 
     assert client.sim.summary()["key_leaks"] == 0
     await client.call("GET", done["output_url"])
     await client.call("HEAD", client.photo)
-    assert client.sim.summary()["key_leaks"] == 2
+    ledger = client.sim.ledger()
+    assert ledger["totals"]["key_leaks"] == 2
+    steps = [(entry["step"], entry["method"], entry["status"]) for entry in ledger["open_requests"]]
+    assert steps == [("photo", "GET", 200), ("download", "GET", 200), ("download", "GET", 200), ("photo", "HEAD", 200)]
+    assert ledger["totals"]["downloads"] == 2
 
 
 async def test_the_contract_is_kept_and_the_ledger_knows_the_fullest_window(client: Client) -> None:
