@@ -147,7 +147,7 @@ class Guard:
             if not _NAME.fullmatch(host):
                 raise Refused(f"{shown(host)} is no host name")
         elif not self.permits(host, port, address):
-            raise Refused(f"{host} is not a public address, and not among the hosts we may fetch from inside")
+            raise Refused(f"{host} is not a public address, nor one we may fetch from")
 
     def permits(self, host: str, port: int, address: Address) -> bool:
         """Whether a connection for `host` may go to `address` at `port`."""
@@ -170,7 +170,7 @@ class GuardedResolver(AbstractResolver):
         name = host.lower().removesuffix(".")
         permitted = [each for each in found if self._guard.permits(name, port, ip_address(each["host"]))]
         if found and not permitted:
-            raise Refused(f"{host} leads to {found[0]['host']}, not a public address; allow_private lists neither")
+            raise Refused(f"{host} leads to {found[0]['host']}, not a public address, nor one we may fetch from")
         return permitted
 
     async def close(self) -> None:

@@ -3,13 +3,12 @@
 Comes in: a spooled file and limits. Goes out: a `Picture`, or `NotAPicture`. `verify` then decodes it to the end.
 """
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import pyvips
 
+from stream.images.chunks import frames
 from stream.images.loading import Format, NotAPicture, damaged, open_picture
 
 _START_BYTES = 16
@@ -55,8 +54,10 @@ def inspect(path: Path, limits: ImageLimits) -> Picture:
     if size_bytes > limits.max_bytes:
         raise NotAPicture(f"the file has {size_bytes} bytes, more than {limits.max_bytes}")
     kind = kind_of(path)
+    pages = frames(path) if kind is Format.PNG else 1  # before libvips sees it, which shows its first frame only
     image = open_picture(path, kind)
-    pages = _pages(path, kind, image)
+    if image.get_typeof("n-pages"):
+        pages = max(pages, int(image.get("n-pages")))
     if pages != 1:
         raise NotAPicture("the picture is animated; send a still one")
     _check_size(image.width, image.height, limits)
@@ -111,26 +112,3 @@ def seen_size(image: pyvips.Image) -> tuple[int, int]:
     """Width and height in pixels as a viewer sees it that heeds the EXIF orientation."""
     orientation = int(image.get("orientation")) if image.get_typeof("orientation") else 1
     return (image.height, image.width) if orientation in _SIDEWAYS else (image.width, image.height)
-
-
-def _pages(path: Path, kind: Format, image: pyvips.Image) -> int:
-    if kind is Format.PNG:  # libvips shows an animated PNG as its first picture
-        with path.open("rb") as file:
-            return _png_frames(file)
-    return int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
-
-
-def _png_frames(file: BinaryIO) -> int:
-    """Frames announced by an `acTL` chunk, which stands before the pixels; 1 without."""
-    end = file.seek(0, 2)
-    place = 8
-    while place < end:
-        file.seek(place)
-        head = file.read(12)
-        if len(head) < 12 or head[4:8] == b"IDAT":  # noqa: PLR2004 - length, type, first field
-            return 1
-        length, kind, first = struct.unpack(">I4sI", head)
-        if kind == b"acTL":
-            return max(int(first), 2)  # one frame that claims to be an animation is not worth the argument
-        place += 12 + length
-    return 1

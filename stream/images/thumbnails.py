@@ -2,8 +2,8 @@
 
 Comes in: a finished picture and the stage's parameters. Goes out: files in a folder of the caller's.
 
-Measured (drawn products, 2 cores, CPU against decoding once per size and resizing from the full picture): 2.3 times
-less for a 2000 px JPEG, 3.1 to 3.4 times less for a 3200 px cut-out. WebP at effort 2 costs about half the encoding
+Measured (drawn products, 2 cores, CPU against decoding once per size and resizing from the full picture): 2.1 times
+less for a 2000 px JPEG, 3.1 to 3.3 times less for a 3200 px cut-out. WebP at effort 2 costs about half the encoding
 time of effort 4 (the default of libvips) for 3 to 8 % more bytes; effort 1 saves 5 % more time for 13 to 30 % more
 bytes; effort 6 is never worth it. JPEG with optimised tables: 10 % fewer bytes for a few milliseconds.
 """

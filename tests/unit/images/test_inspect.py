@@ -1,5 +1,6 @@
 """Inspect: the header decides, before a pixel is decoded; verify finds what is missing at the end."""
 
+import zlib
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,36 @@ def test_other_loaders_are_gone(content: bytes) -> None:
     for hostile in (content, svg):
         with pytest.raises(pyvips.Error):
             pyvips.Image.new_from_buffer(hostile, "")
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+@pytest.mark.parametrize("after_pixels", [False, True])
+def test_texts_that_unpack_to_gigabytes_are_refused_before_libpng_sees_them(
+    tmp_path: Path, kind: bytes, *, after_pixels: bool
+) -> None:
+    """400 kB of compressed comments took 785 MB in libpng at the header alone."""
+    body = {b"zTXt": b"Comment\0\0", b"iTXt": b"Comment\0\1\0\0\0", b"iCCP": b"icc\0\0"}[kind]
+    body += zlib.compress(bytes(7_900_000))
+    still = samples.write(samples.noise(16, 16), tmp_path / "a.png").read_bytes()
+    at = still.index(b"IEND" if after_pixels else b"IDAT") - 4
+    (tmp_path / "a.png").write_bytes(still[:at] + samples.png_chunk(kind, body) * 5 + still[at:])
+    with pytest.raises(NotAPicture, match="unpack to more than"):
+        inspect(tmp_path / "a.png", LIMITS)
+
+
+def test_honest_texts_are_no_bomb_and_broken_ones_no_crash(tmp_path: Path) -> None:
+    still = samples.write(samples.noise(16, 16), tmp_path / "a.png").read_bytes()
+    at = still.index(b"IDAT") - 4
+    texts = samples.png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<x:xmpmeta/>")
+    texts += samples.png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"made by hand"))
+    texts += samples.png_chunk(b"zTXt", b"Comment\0\0not zlib") + samples.png_chunk(b"zTXt", b"")
+    (tmp_path / "a.png").write_bytes(still[:at] + texts + still[at:])
+    assert inspect(tmp_path / "a.png", LIMITS).width == 16
+
+
+def test_chunks_without_end_are_refused(tmp_path: Path) -> None:
+    still = samples.write(samples.noise(16, 16), tmp_path / "a.png").read_bytes()
+    at = still.index(b"IDAT") - 4
+    (tmp_path / "a.png").write_bytes(still[:at] + samples.png_chunk(b"teSt", b"") * 50_001 + still[at:])
+    with pytest.raises(NotAPicture, match="chunks"):
+        inspect(tmp_path / "a.png", LIMITS)
