@@ -15,7 +15,7 @@ from http import HTTPStatus
 from stream.core.errors import Ambiguous, Reason, Rejected, Resource, StreamError, Throttled, Transient, Unavailable
 from stream.pixelapi import waits
 from stream.pixelapi.jobs import balance_in, job_in
-from stream.pixelapi.port import Balance, JobReport, JobState
+from stream.pixelapi.port import Balance, JobReport, JobState, UnknownJob
 from stream.pixelapi.wording import Content, Kind, Scrubber, content_of, message_in
 
 _ROUTE_MISSING = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
@@ -72,10 +72,15 @@ def read_submit(answer: Answer, scrub: Scrubber) -> JobReport:
 
 
 def read_poll(answer: Answer, scrub: Scrubber) -> JobReport:
-    """How the job stands. Raises `Throttled`, `Unavailable` (key, access, contract), and `Transient` for all else."""
+    """How the job stands. Raises `Throttled`, `Unavailable` (key, access, contract), and `Transient` for all else.
+
+    A 404 or 405 is the `Transient` called `UnknownJob`.
+    """
     said = _said(answer, scrub)
     if not HTTPStatus(200) <= answer.status < HTTPStatus(300):
         _raise_common(answer, said)
+        if answer.status in _ROUTE_MISSING:
+            raise UnknownJob(said)
         raise Transient(said, after_seconds=_asked_seconds(answer, said))
     report = job_in(answer.content, scrub)
     # An id alone is an echo of the question: some other page answers at this path.

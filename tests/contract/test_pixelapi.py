@@ -16,7 +16,7 @@ from stream.core.clock import SystemClock
 from stream.core.errors import Ambiguous, Misconfigured, Rejected, Resource, Throttled, Transient, Unavailable
 from stream.pixelapi.client import HttpPixelApi, default_user_agent
 from stream.pixelapi.dialects import Dialect
-from stream.pixelapi.port import JobReport, JobState, Order, PixelApi, Upload
+from stream.pixelapi.port import JobReport, JobState, Order, PixelApi, UnknownJob, Upload
 from stream.simulator import Behaviour, ErrorShape, Fault, FaultKind, Operation, RateLimit, Simulator, Step
 
 KEY = "pk_live_3f9c0d7e5a"
@@ -322,7 +322,7 @@ async def test_a_poll_that_fails_costs_one_request_and_never_the_job(house: Hous
 async def test_an_unknown_job_is_looked_for_on_the_other_paths_one_request_at_a_time(house: House) -> None:
     client = house.client()
     for _ in range(4):
-        with pytest.raises(Transient):
+        with pytest.raises(UnknownJob):
             await client.poll("upscale", "g1")
     assert house.paths == ["/v1/image/g1", "/v1/image/upscale/g1", "/v1/generation/g1", "/v1/image/g1"]
 

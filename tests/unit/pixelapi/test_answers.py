@@ -17,7 +17,7 @@ from stream.pixelapi.answers import (
     read_poll,
     read_submit,
 )
-from stream.pixelapi.port import Balance, JobReport, JobState
+from stream.pixelapi.port import Balance, JobReport, JobState, UnknownJob
 from stream.pixelapi.wording import Scrubber
 
 KEY = "pk_live_3f9c0d7e5a"
@@ -380,7 +380,9 @@ def test_a_poll_tells_how_the_job_stands(body: object, expected: JobReport) -> N
 @pytest.mark.parametrize("status", [400, 402, 404, 405, 408, 409, 410, 422, 500, 502, 503, 504, 520])
 @pytest.mark.parametrize("body", [b"", HTML, b'{"detail": "image not found"}'])
 def test_a_poll_never_abandons_a_job(status: int, body: bytes) -> None:
-    assert isinstance(poll_error(answer(status, body)), Transient)
+    error = poll_error(answer(status, body))
+    assert isinstance(error, Transient)
+    assert isinstance(error, UnknownJob) is (status in {404, 405})
 
 
 @pytest.mark.parametrize("body", [b"", HTML, b"{}", b"[]", b'{"id": "g"}', b'{"hello": 1}', b"\xff"])

@@ -111,7 +111,7 @@ def test_any_answer_to_a_poll_is_a_report_or_leaves_the_job_alive(answer: Answer
         _check_report(outcome)
     else:
         assert not isinstance(outcome, Ambiguous)
-        assert type(outcome).__name__ in {"Transient", "Throttled", "Unavailable"}
+        assert type(outcome).__name__ in {"Transient", "UnknownJob", "Throttled", "Unavailable"}
 
 
 @given(answers)
