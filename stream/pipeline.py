@@ -3,14 +3,14 @@
 Comes in: the pipeline file (YAML). Goes out: a linted `Pipeline`, and for each event its route through it.
 """
 
-import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from stream.core.complaints import first_complaint, readable, suggestion
 from stream.core.errors import Misconfigured, Reason, Rejected, shown
 from stream.events import Frozen, RawEvent
 from stream.topics import Topics
@@ -108,10 +108,13 @@ class Stage(Frozen):
         try:
             return OPERATIONS[self.operation].model_validate({**self.params, **own})
         except ValidationError as error:
-            complaint = error.errors(include_url=False)[0]
-            field = ".".join(["params", self.name, *map(str, complaint["loc"])])
+            complaint = first_complaint(error, list(OPERATIONS[self.operation].model_fields))
             raise Rejected(
-                Reason.INVALID_EVENT, complaint["msg"], field=field, value=complaint["input"], expected=_names_of(self)
+                Reason.INVALID_EVENT,
+                complaint.detail,
+                field=f"params.{self.name}.{complaint.field}",
+                value=complaint.value,
+                expected=f"{complaint.expected}; {_names_of(self)}",
             ) from None
 
 
@@ -185,9 +188,9 @@ class Pipeline(Frozen):
 def _known_only(field: str, given: list[str], names: list[str]) -> None:
     for name in given:
         if name not in names:
-            raise Rejected(
-                Reason.INVALID_EVENT, "unknown stage", field=field, value=name, expected=_suggest(name, names)
-            )
+            close = suggestion(name, names)
+            expected = f"{close} (perhaps)" if close else f"some of {', '.join(names)}"
+            raise Rejected(Reason.INVALID_EVENT, "unknown stage", field=field, value=readable(name), expected=expected)
 
 
 def _lint_stage(stage: Stage, made: set[str], names: set[str]) -> None:
@@ -212,16 +215,14 @@ def _lint_stage(stage: Stage, made: set[str], names: set[str]) -> None:
     try:
         OPERATIONS[stage.operation].model_validate(stage.params)
     except ValidationError as error:
-        complaint = error.errors(include_url=False)[0]
-        field = ".".join(["params", *map(str, complaint["loc"])])
-        message = f"{complaint['msg']}, got {shown(complaint['input'])}; {_names_of(stage)}"
-        raise ValueError(f"{where}: {field}: {message}") from None
+        complaint = first_complaint(error, list(OPERATIONS[stage.operation].model_fields))
+        message = f"{complaint.detail}, got {shown(complaint.value)}, expected {complaint.expected}"
+        raise ValueError(f"{where}: params.{complaint.field}: {message}; {_names_of(stage)}") from None
 
 
-def _suggest(name: str, known: Any) -> str:
-    options = sorted(known)
-    close = difflib.get_close_matches(name, options, n=1)
-    return f"did you mean {close[0]}?" if close else f"known: {', '.join(options)}"
+def _suggest(name: str, known: Collection[str]) -> str:
+    close = suggestion(name, known)
+    return f"did you mean {close}?" if close else f"known: {', '.join(sorted(known))}"
 
 
 def default_pipeline() -> Pipeline:
@@ -247,7 +248,12 @@ def read_pipeline(text: str, *, source: str) -> Pipeline:
     except yaml.YAMLError as error:
         raise Misconfigured(f"{source}: not YAML: {error}") from None
     except ValidationError as error:
-        complaint = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in complaint["loc"])
-        message = complaint["msg"].removeprefix("Value error, ")
-        raise Misconfigured(f"{source}: {field + ': ' if field else ''}{message}") from None
+        raise Misconfigured(f"{source}: {_misreading(error)}") from None
+
+
+def _misreading(error: ValidationError) -> str:
+    complaint = first_complaint(error, [*Pipeline.model_fields, *Stage.model_fields])
+    if complaint.field is None:
+        return complaint.expected  # a sentence of the lint, or "a JSON object"
+    got = "" if complaint.value is None else f", got {shown(complaint.value)}"
+    return f"{complaint.field}: {complaint.detail}{got}, expected {complaint.expected}"

@@ -5,13 +5,13 @@ Comes in: a raw event (first stage) or a stage record's bytes. Goes out: bytes f
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import orjson
 from pydantic import Field, PrivateAttr
 
 from stream.core.errors import Reason, Rejected
-from stream.events import MAX_EVENT_BYTES, Frozen, Origin, Place, Priority, RawEvent, read_model, read_raw
+from stream.events import MAX_EVENT_BYTES, Count, Frozen, Origin, Place, Priority, RawEvent, read_model, read_raw
 
 RECORD_VERSION = 1
 MAX_RECORD_BYTES = 3 * MAX_EVENT_BYTES
@@ -31,9 +31,9 @@ class Asset(Frozen):
     key: str
     url: str
     content_type: str
-    width: int
-    height: int
-    bytes: int
+    width: Count
+    height: Count
+    bytes: Count
     sha256: str
     credits: Decimal = Decimal(0)
     """What this event paid for it: zero where it was reused."""
@@ -51,9 +51,10 @@ class StageRecord(Frozen):
     v: int = Field(default=RECORD_VERSION, ge=RECORD_VERSION, le=RECORD_VERSION)
     raw: str
     origin: Origin
-    timestamp_ms: int
+    timestamp_ms: Annotated[int, Field(ge=-1, le=2**63 - 1)]
+    """The broker's record time; -1 is Kafka's word for none."""
     priority: Priority = Priority.LIVE
-    replay: int = 0
+    replay: Count = 0
     source_version: str | None = None
     started_at: float
     assets: dict[str, Asset] = Field(default_factory=dict)
@@ -108,14 +109,19 @@ class Terminal(Frozen):
         return dump(self)
 
 
+def event_id_of(record: StageRecord) -> str:
+    """The id the PIM gave the event; else its origin, `<topic>-<partition>-<offset>-<index>`: never empty."""
+    origin = record.origin
+    return record.event.event_id or f"{origin.topic}-{origin.partition}-{origin.offset}-{origin.index}"
+
+
 def terminal_of(
     record: StageRecord, *, status: Status, finished_at: float, superseded_by: Origin | None = None
 ) -> Terminal:
     """The terminal record of `record`; `superseded_by` names the newer event where one won."""
     event, origin = record.event, record.origin
-    default_id = f"{origin.topic}-{origin.partition}-{origin.offset}-{origin.index}"
     return Terminal(
-        event_id=event.event_id or default_id,
+        event_id=event_id_of(record),
         sku_id=event.sku_id,
         image_id=event.image_id,
         batch_id=event.batch_id,

@@ -5,13 +5,15 @@ Comes in: the input record and a `DeadLetter` verdict. Goes out: one record for 
 
 from stream.broker.port import Headers, InRecord, OutRecord
 from stream.events import Origin
-from stream.records import StageRecord
+from stream.records import StageRecord, event_id_of
 from stream.runtime.verdict import DeadLetter
 from stream.topics import LETTER_HEADERS_MAX_BYTES
 
 MAX_ERROR_BYTES = 4_000
 MAX_TRACEBACK_BYTES = 8_000
 MAX_FACT_BYTES = 512
+HEADER_FRAME_BYTES = 10
+"""What Kafka spends on the two lengths of a header, at the most."""
 
 
 def write_letter(
@@ -40,7 +42,7 @@ def write_letter(
         "skustream.input.offset": str(record.offset),
     }
     if read is not None:
-        fields["skustream.event-id"] = read.event.event_id or ""
+        fields["skustream.event-id"] = event_id_of(read)
         fields["skustream.sku-id"] = read.event.sku_id
         fields["skustream.image-id"] = read.event.image_id
         fields["skustream.priority"] = read.priority.value
@@ -51,14 +53,16 @@ def write_letter(
 
 
 def _bounded(fields: dict[str, str]) -> Headers:
-    """Headers within the limit that `topics check` leaves room for; the longest texts were cut already."""
+    """Headers within the limit that `topics check` leaves room for: what comes last (the traceback) is cut to fit."""
     headers: list[tuple[str, bytes]] = []
     left = LETTER_HEADERS_MAX_BYTES
     for name, text in fields.items():
-        value = text.encode(errors="replace")
-        left -= len(name) + len(value) + 10
-        if left >= 0:
-            headers.append((name, value))
+        room = left - len(name.encode()) - HEADER_FRAME_BYTES
+        if room < 0:
+            break
+        value = _cut(text, room).encode(errors="replace")
+        left = room - len(value)
+        headers.append((name, value))
     return tuple(headers)
 
 
