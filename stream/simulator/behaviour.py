@@ -106,6 +106,8 @@ class Behaviour(_Model):
     latency: dict[Operation, Latency] = Field(default_factory=dict)
     default_latency: Latency = Latency()
     arrival_jitter_seconds: float = Field(default=0.0, ge=0)
+    answer_delay: Latency = Latency(minimum_seconds=0.0, maximum_seconds=0.0)
+    """Between taking an asynchronous job and saying so: the client's submit stays open meanwhile."""
     # Pictures in and out.
     fetch_failure_status: Literal[400, 422] = 422
     fetch_timeout_seconds: float = Field(default=15.0, gt=0)

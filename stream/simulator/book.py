@@ -46,6 +46,10 @@ class Request:
     fault: str | None = None
     status: int | None = None
     delivered: bool = False
+    peer_port: int = 0
+    """The client's own port: on one machine it tells which process asked."""
+    ended: bool = False
+    """Answered, or cut without an answer."""
 
 
 @dataclass(slots=True)
@@ -132,7 +136,7 @@ class Book:
 
     def answered(self, request: Request, status: int | None, *, delivered: bool) -> None:
         """How the request ended: the status, None when the line was cut without one."""
-        request.status, request.delivered = status, delivered
+        request.status, request.delivered, request.ended = status, delivered, True
         if status is not None and request.step not in OPEN_STEPS:
             self.statuses[status] += 1
         self._note("request", asdict(request))

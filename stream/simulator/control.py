@@ -1,6 +1,7 @@
 """The back door, for tests and demos only: behaviour in, books out. It asks for no key; keep it on loopback.
 
-`GET|PUT /_sim/behaviour` (PUT merges a partial object), `GET /_sim/ledger`, `GET /_sim/summary`, `POST /_sim/reset`.
+`GET|PUT /_sim/behaviour` (PUT merges a partial object), `GET /_sim/ledger`, `GET /_sim/summary`, `GET /_sim/open`,
+`POST /_sim/reset`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ def ledger(house: Simulator, window_seconds: float | None = None) -> dict[str, A
     }
 
 
+def open_now(house: Simulator) -> dict[str, Any]:
+    """Submits that wait for their answer (for whoever wants to kill just then), and how many jobs run."""
+    waiting = [asdict(request) for request in house.book.requests if request.step == "submit" and not request.ended]
+    return {"submits": waiting, "running": house.book.running}
+
+
 def add_routes(router: web.UrlDispatcher, house: Simulator) -> None:
     """Hang the back door."""
 
@@ -55,6 +62,9 @@ def add_routes(router: web.UrlDispatcher, house: Simulator) -> None:
     async def give_summary(request: web.Request) -> web.Response:
         return as_json(summary(house, _window_seconds(request)))
 
+    async def give_open(_: web.Request) -> web.Response:
+        return as_json(open_now(house))
+
     async def start_anew(_: web.Request) -> web.Response:
         await house.reset()
         return as_json({"status": "reset"})
@@ -63,6 +73,7 @@ def add_routes(router: web.UrlDispatcher, house: Simulator) -> None:
     router.add_put("/_sim/behaviour", change)
     router.add_get("/_sim/ledger", give_ledger)
     router.add_get("/_sim/summary", give_summary)
+    router.add_get("/_sim/open", give_open)
     router.add_post("/_sim/reset", start_anew)
 
 

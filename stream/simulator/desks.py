@@ -71,6 +71,7 @@ async def submit(visit: Visit) -> web.StreamResponse:
     _spoil(visit, fault)
     instant = behaviour.edit_synchronous if dialect == "edit" else behaviour.synchronous
     if order.operation not in instant:
+        await asyncio.sleep(behaviour.answer_delay.draw(rng_for(behaviour.seed, "answer", job.id)))
         return answers.as_json(answers.submitted(job, behaviour))
     await asyncio.wait([task])
     return _synchronous(visit, job)

@@ -242,7 +242,10 @@ class Simulator:
 
     def _written_down(self, step: str, request: web.Request) -> Request:
         client, job_key = (request.headers.get(name, "") for name in (CLIENT_HEADER, JOB_KEY_HEADER))
-        return self.book.arrive(step, request.method, request.path, client, job_key)
+        entry = self.book.arrive(step, request.method, request.path, client, job_key)
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        entry.peer_port = peer[1] if isinstance(peer, tuple) else 0
+        return entry
 
     async def _photo(self, request: web.Request) -> web.StreamResponse:
         return downloads.photo(self.photos, request.match_info["name"])

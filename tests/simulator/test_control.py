@@ -37,6 +37,22 @@ async def test_ledger_and_summary_agree_and_reset_empties_them(client: Client) -
     assert (empty["requests"], empty["net_credits"], empty["balance_credits"]) == (0, 0, 300_000)
 
 
+async def test_an_open_submit_is_seen_with_its_clients_port_until_it_is_answered(client: Client) -> None:
+    """Who kills workers must know whose submit is open just now."""
+    origin = client.sim.origin
+    client.sim.behaviour = client.sim.behaviour.changed(
+        {"answer_delay": {"minimum_seconds": 0.5, "maximum_seconds": 0.5}}
+    )
+    order = {"image_url": client.photo, "scale": 2}
+    submit = asyncio.create_task(client.call("POST", "/image/upscale", json=order))
+    while not (now := (await client.call("GET", f"{origin}/_sim/open"))[2])["running"]:  # noqa: ASYNC110 - a poll over HTTP
+        await asyncio.sleep(0)
+    assert [(entry["operation"], entry["ended"]) for entry in now["submits"]] == [("upscale", False)]
+    assert now["submits"][0]["peer_port"] > 0
+    assert (await submit)[0] == 200
+    assert (await client.call("GET", f"{origin}/_sim/open"))[2]["submits"] == []
+
+
 async def test_the_state_file_holds_every_request_and_every_turn_of_a_job(photos: Path, tmp_path: Path) -> None:
     state = tmp_path / "state.jsonl"
     headers = {"Authorization": "Bearer pk_test", "User-Agent": "tests/1"}
