@@ -126,10 +126,14 @@ class Bucket:
     async def presigned(self, full_key: str, valid_seconds: int) -> str:
         """A URL that anybody can GET for `valid_seconds` (S3 allows 7 days). Signed here, nothing is sent."""
         seconds = max(1, min(valid_seconds, _LONGEST_PRESIGN_SECONDS))
-        async with self.client(self.options.timeout_seconds):
-            named = {"Bucket": self.name, "Key": full_key}
-            url: str = await self._signer.generate_presigned_url("get_object", Params=named, ExpiresIn=seconds)
-        return url
+        named = {"Bucket": self.name, "Key": full_key}
+
+        async def signed() -> str:  # temporary credentials may have to be fetched first
+            async with self.client(self.options.timeout_seconds):
+                url: str = await self._signer.generate_presigned_url("get_object", Params=named, ExpiresIn=seconds)
+            return url
+
+        return await self.repeated(signed)
 
     def url(self, full_key: str) -> str:
         """Where the server itself serves the key, if the bucket's policy lets anybody read."""

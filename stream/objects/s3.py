@@ -105,9 +105,10 @@ class S3Store:
             fault = await fault_in_conditions(self._bucket, self._full("_ledger/probe"))
         if fault is None:
             return
-        told = f"{self._bucket.place} does not honour conditional writes ({fault}): two workers could buy one job twice"
-        if not self._options.overrule_conditions:
-            raise Misconfigured(f"{told}. Use a store that does, or overrule this with a single worker only")
+        told = f"{self._bucket.place} does not honour conditional writes: {fault.words}"
+        if not (fault.is_usable and self._options.overrule_conditions):
+            way_out = "Use a store that does" + (", or overrule this with one worker" if fault.is_usable else "")
+            raise Misconfigured(f"{told}. Two workers could buy one job twice. {way_out}")
         _log.warning("store-conditions-overruled", detail=told)
 
     async def _read(self, full_key: str) -> Document | None:

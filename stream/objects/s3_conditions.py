@@ -6,6 +6,7 @@ Comes in: an open bucket. Goes out: the first fault found, in words, or None.
 import asyncio
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import structlog
 
@@ -18,7 +19,15 @@ _HELD = frozenset({404, 409, 412})
 _log = structlog.get_logger(__name__)
 
 
-async def fault_in_conditions(bucket: Bucket, folder: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong, in words; `is_usable`: writes are carried out all the same, so a person may overrule."""
+
+    words: str
+    is_usable: bool
+
+
+async def fault_in_conditions(bucket: Bucket, folder: str) -> Fault | None:
     """Write documents below `folder`, alone and in a race, and remove them. Raises Unavailable."""
     alone, raced = (f"{folder}/{uuid.uuid4().hex}.json" for _ in range(2))
     try:
@@ -29,22 +38,24 @@ async def fault_in_conditions(bucket: Bucket, folder: str) -> str | None:
         await _remove(bucket, [alone, raced])
 
 
-async def _fault_alone(bucket: Bucket, key: str) -> str | None:
+async def _fault_alone(bucket: Bucket, key: str) -> Fault | None:
     absent = {"IfNoneMatch": "*"}
     tag = await _put(bucket, key, b'{"probe": 1}', absent)
     if isinstance(tag, Refused):
-        return f"If-None-Match is refused with {tag}"
+        return Fault(f"If-None-Match is refused with {tag}", is_usable=False)
     for name, condition in (("If-None-Match", absent), ("If-Match", {"IfMatch": _WRONG_TAG})):
         answer = await _put(bucket, key, b'{"probe": 2}', condition)
         if isinstance(answer, str):
-            return f"{name} is ignored"
+            return Fault(f"{name} is ignored", is_usable=True)
         if answer.status not in _HELD:
-            return f"{name} is refused with {answer}"
+            return Fault(f"{name} is refused with {answer}", is_usable=False)
     swapped = await _put(bucket, key, b'{"probe": 3}', {"IfMatch": tag})
-    return f"If-Match is refused with {swapped}" if isinstance(swapped, Refused) else None
+    if isinstance(swapped, Refused):
+        return Fault(f"If-Match is refused with {swapped}", is_usable=False)
+    return None
 
 
-async def _fault_in_race(bucket: Bucket, key: str) -> str | None:
+async def _fault_in_race(bucket: Bucket, key: str) -> Fault | None:
     """Some servers check first and write later (SeaweedFS before 4.17): right when alone, wrong in company."""
     async with asyncio.TaskGroup() as group:
         racers = [
@@ -52,7 +63,9 @@ async def _fault_in_race(bucket: Bucket, key: str) -> str | None:
             for number in range(_RACERS)
         ]
     winners = sum(isinstance(racer.result(), str) for racer in racers)
-    return f"{winners} of {_RACERS} racing creates were acknowledged" if winners > 1 else None
+    if winners > 1:
+        return Fault(f"{winners} of {_RACERS} racing creates were acknowledged", is_usable=True)
+    return None
 
 
 async def _put(bucket: Bucket, key: str, body: bytes, condition: Mapping[str, str]) -> str | Refused:
