@@ -1,11 +1,14 @@
 """Topics on real Kafka: created once, checked against what the laws need. The rules alone are tested without it."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from stream.broker.admin import Creation, Done, Finding, Level, TopicState, check_topics, create_topics, judge
+from stream.cli.main import app
 from stream.core.errors import Misconfigured, Unavailable
 from stream.pipeline import default_pipeline
 from stream.records import MAX_RECORD_BYTES
@@ -176,6 +179,22 @@ class TestOnKafka:
             (Level.ERROR, letters),
             *((Level.INFO, name) for name in place.between),
         ]
+
+
+@pytest.mark.kafka
+def test_the_commands_say_it_as_json_and_as_exit_codes(place: Place) -> None:
+    def skustream(*words: str) -> tuple[int, list[dict[str, str]]]:
+        flags = ["--bootstrap-servers", place.kafka.bootstrap_servers, "--topic-prefix", place.topics.prefix, "--json"]
+        told = CliRunner().invoke(app, ["topics", *words, *flags])
+        return told.exit_code, json.loads(told.stdout)
+
+    names = [plan.name for plan in place.plans]
+    code, found = skustream("check")
+    assert (code, {finding["level"] for finding in found}) == (1, {"error"})
+    code, made = skustream("create", "--partitions", "1", "--replication-factor", "99")
+    assert (code, [creation["done"] for creation in made]) == (1, ["refused"] * len(names))
+    code, made = skustream("create", "--partitions", "1", "--replication-factor", "1")
+    assert (code, [(creation["topic"], creation["done"]) for creation in made]) == (0, [(n, "created") for n in names])
 
 
 def test_a_broker_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:

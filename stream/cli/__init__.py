@@ -1,0 +1,1 @@
+"""The commands: the only room a person walks into. See main.py."""
