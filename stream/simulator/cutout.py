@@ -26,8 +26,8 @@ _HOLE_SHARE = 0.0008  # enclosed background smaller than this share of the pictu
 _SPECK_SHARE = 0.0003
 _RIM = 11  # pixels
 _RIM_DISTANCE = 9.0  # mean Lab distance in the rim of a hole
-_SHADOW_DEPTH = 26.0  # Lab lightness a shadow may take away
-_SHADOW_SLOPE = 9.0
+_DEEPEST_SHADE = 0.45  # share of the lightness a shadow leaves
+_SHADOW_SLOPE = 13.0
 _SHADOW_TINT = 3.5
 _FRONTS = (7, 21)  # pixels
 _MOST_SHADOW = 0.45  # of product and shadow together, at least this share is product
@@ -145,7 +145,9 @@ def _solid(here: pyvips.Image, there: pyvips.Image, calm: pyvips.Image, near: py
             break
     else:
         background = outside  # all fronts leaked: rather keep the shadow than lose the product
-    background = (background | _holes((shaded & (background == 0)).copy_memory(), flat, calm)).copy_memory()
+    background = (
+        background | _holes((shaded & (background == 0)).copy_memory(), calm < near * 1.8, calm)
+    ).copy_memory()
     return _without_specks((background == 0).rank(3, 3, 0).rank(3, 3, 8).copy_memory())
 
 
@@ -157,16 +159,12 @@ def _slope(lab: pyvips.Image) -> pyvips.Image:
 
 def _shadow(here: pyvips.Image, there: pyvips.Image) -> pyvips.Image:
     """255 where the picture is the background, only somewhat darker, and without an edge: a soft shadow."""
-    difference = here - there
-    light, red, yellow = (difference.extract_band(band) for band in range(3))
-    slope = _slope(here)
-    return (
-        (red.abs() < _SHADOW_TINT)
-        & (yellow.abs() < _SHADOW_TINT)
-        & (light < 1)
-        & (light > -_SHADOW_DEPTH)
-        & (slope < _SHADOW_SLOPE)
-    )
+    light, ground_light = here.extract_band(0), _at_least(there.extract_band(0), 1.0)
+    # In the shade colours fade with the light, so what is left of the background's colour is its share of the light.
+    share = light / ground_light
+    tint = (here.extract_band(1, n=2) - there.extract_band(1, n=2) * share).abs()
+    plain = (tint.extract_band(0) < _SHADOW_TINT) & (tint.extract_band(1) < _SHADOW_TINT)
+    return plain & (share < 1.02) & (share > _DEEPEST_SHADE) & (_slope(here) < _SHADOW_SLOPE)  # noqa: PLR2004 -- noise
 
 
 def _flooded(candidates: pyvips.Image) -> pyvips.Image:
