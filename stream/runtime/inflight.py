@@ -18,7 +18,7 @@ RESUME_SHARE = 0.75
 
 @dataclass(frozen=True, slots=True)
 class LaneLimits:
-    """How much one lane may hold open. `marks_bytes` leaves room for the records of one more poll."""
+    """How much one lane may hold open. `marks_bytes` leaves room for one more poll: 200 records, 5 bytes each."""
 
     tickets: int = 500
     record_bytes: int = 32 * 1024 * 1024
@@ -69,7 +69,12 @@ class Lane:
 
     @property
     def full(self) -> bool:
-        """Whether no more should be polled; with hysteresis while `paused`."""
+        """Whether no more should be polled; with hysteresis while `paused`.
+
+        A lane with nothing open is never full, whatever it inherited in marks: only reading on makes those shorter.
+        """
+        if not self._open:
+            return False
         share = RESUME_SHARE if self.paused else 1.0
         return (
             self.open_tickets >= self._limits.tickets * share
@@ -119,7 +124,10 @@ class Lane:
         return CommitPoint(self.partition, base, encode(base, ranges))
 
     def settle(self, delivered: Collection[Ticket]) -> None:
-        """These tickets' outcomes are delivered and committed."""
+        """These tickets' outcomes are delivered and committed. Raises ValueError for a ticket that is not open.
+
+        A dead lane is not asked: whoever delivers drops the tickets of dead lanes first (`Deliverer.forget_dead`).
+        """
         for ticket in delivered:
             offset = ticket.record.offset
             if self._open.pop(offset, None) is None:
@@ -138,6 +146,14 @@ class Lane:
         return False
 
     def _marks_bound(self) -> int:
-        """The most bytes the marks could need, whatever finishes next. Never too small, and cheap."""
-        ahead = sum(len(varint(start - (self._next or 0))) + len(varint(end - start)) for start, end in self._ahead)
+        """The most bytes the marks could need, whatever finishes next. Never too small, and cheap.
+
+        A number of two summands never needs more bytes than the summands apart, so distances are paid piece by piece:
+        one record of the window pays its own step and one length, an inherited range its distance and its length.
+        """
+        ahead = 0
+        previous = self._next or 0
+        for start, end in self._ahead:
+            ahead += len(varint(start - previous)) + len(varint(end - start))
+            previous = end
         return self._window_cost + ahead

@@ -92,7 +92,7 @@ def decide(error: Exception, tried: Tried, policy: RetryPolicy, *, chance: float
 
 def _after_transient(error: Transient, tried: Tried, policy: RetryPolicy, chance: float) -> Verdict:
     if error.free:
-        return RetryAfter(0.0, spends=False, cause="transient")
+        return RetryAfter(error.after_seconds or 0.0, spends=False, cause="transient")
     if tried.attempts + 1 >= policy.attempts:
         text = f"{error} (attempt {tried.attempts + 1} of {policy.attempts})"
         return DeadLetter(Reason.RETRIES_EXHAUSTED, text, facts=dict(error.facts))

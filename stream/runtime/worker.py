@@ -5,9 +5,9 @@ A walk is a task per ticket; it waits for the walk before it of the same image, 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -16,7 +16,7 @@ from stream.core.clock import Clock
 from stream.core.errors import Rejected
 from stream.metrics.port import Recorder
 from stream.outcome import Handler
-from stream.records import StageRecord
+from stream.records import StageRecord, event_id_of
 from stream.runtime.dead_letters import write_letter
 from stream.runtime.environment import Environment, Patience
 from stream.runtime.inflight import Lane, Ticket
@@ -37,6 +37,10 @@ class Delivery:
     reason: str = ""
     image: tuple[str, str] | None = None
     event_id: str = ""
+
+
+class BrokenOff(RuntimeError):
+    """A handler ended in a cancellation that nobody here asked for: a bug, and not the end of the walk."""
 
 
 class Lettered(Exception):
@@ -64,12 +68,26 @@ class WorkerParts:
     recorder: Recorder
 
 
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """A walk's place in the line of its image: over when its own walk and all before it have ended."""
+
+    before: "_Turn | None"
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def come(self) -> None:
+        """Wait for every walk before this one, also behind one that was called off while it waited itself."""
+        while self.before is not None:
+            await self.before.ended.wait()
+            self.before = self.before.before
+
+
 @dataclass(slots=True)
 class _Walks:
-    """Tasks by lane, and the last walk of every image."""
+    """Tasks by lane, and the last in line of every image."""
 
     by_lane: dict[Lane, set[asyncio.Task[None]]] = field(default_factory=dict)
-    last_of_image: dict[tuple[str, str], asyncio.Task[None]] = field(default_factory=dict)
+    last_of_image: dict[tuple[str, str], _Turn] = field(default_factory=dict)
 
 
 class Worker:
@@ -118,42 +136,68 @@ class Worker:
         except Rejected as error:
             verdict = DeadLetter(error.reason, str(error))
             self._deliver_letter(ticket, verdict, attempts=1, record=None)
-            return
-        image = record.event.image
-        before = self._walks.last_of_image.get(image)
-        task = asyncio.create_task(self._walk(ticket, record, before))
-        self._walks.by_lane.setdefault(ticket.lane, set()).add(task)
-        self._walks.last_of_image[image] = task
-        task.add_done_callback(lambda done: self._ended(done, ticket.lane, image))
+        except Exception:  # noqa: BLE001 - a bug of the reader must not take the rest of the batch with it
+            self._spawn(ticket, self._read_again(ticket))
+        else:
+            self._begin(ticket, record)
 
-    def _ended(self, task: asyncio.Task[None], lane: Lane, image: tuple[str, str]) -> None:
+    def _begin(self, ticket: Ticket, record: StageRecord) -> None:
+        image = record.event.image
+        turn = _Turn(self._walks.last_of_image.get(image))
+        self._walks.last_of_image[image] = turn
+        task = self._spawn(ticket, self._walk(ticket, record, turn))
+        task.add_done_callback(lambda _: self._leave(image, turn))
+
+    def _spawn(self, ticket: Ticket, walk: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(walk)
+        self._walks.by_lane.setdefault(ticket.lane, set()).add(task)
+        task.add_done_callback(lambda done: self._ended(done, ticket.lane))
+        return task
+
+    def _ended(self, task: asyncio.Task[None], lane: Lane) -> None:
         tasks = self._walks.by_lane.get(lane)
         if tasks is not None:
             tasks.discard(task)
             if not tasks:
                 del self._walks.by_lane[lane]
-        if self._walks.last_of_image.get(image) is task:
-            del self._walks.last_of_image[image]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("walk-broke", stage=self._parts.stage, exc_info=error)
 
-    async def _walk(self, ticket: Ticket, record: StageRecord, before: asyncio.Task[None] | None) -> None:
+    def _leave(self, image: tuple[str, str], turn: _Turn) -> None:
+        turn.ended.set()
+        # Called off behind one that still walks, it stays last: who comes next must find that one through it.
+        while turn.before is not None and turn.before.ended.is_set():
+            turn.before = turn.before.before
+        if self._walks.last_of_image.get(image) is turn:
+            if turn.before is None:
+                del self._walks.last_of_image[image]
+            else:
+                self._walks.last_of_image[image] = turn.before
+
+    async def _read_again(self, ticket: Ticket) -> None:
+        async def read() -> StageRecord:
+            return self._parts.read(ticket.record)
+
+        try:
+            record = await self._persist(read)
+        except Lettered as end:
+            self._deliver_letter(ticket, end.verdict, attempts=end.attempts, record=None)
+        else:
+            self._begin(ticket, record)
+
+    async def _walk(self, ticket: Ticket, record: StageRecord, turn: _Turn) -> None:
         handler = self._parts.handler
         try:
             await self._persist(lambda: handler.admit(record))
-            if before is not None:
-                await asyncio.wait([before])
+            await turn.come()
             outcome = await self._persist(lambda: handler.handle(record))
         except Lettered as end:
-            if before is not None:
-                await asyncio.wait([before])
+            await turn.come()
             self._deliver_letter(ticket, end.verdict, attempts=end.attempts, record=record)
             return
         self._bugs_in_a_row = 0
         out = OutRecord(outcome.topic, outcome.key, outcome.value)
-        self._parts.deliver(
-            Delivery(ticket, out, outcome.kind, image=record.event.image, event_id=record.event.event_id or "")
-        )
+        self._parts.deliver(Delivery(ticket, out, outcome.kind, image=record.event.image, event_id=event_id_of(record)))
 
     async def _persist(self, call: Callable[[], Awaitable[Result]]) -> Result:
         """Call until it succeeds or a verdict ends it. Raises `Lettered`. Waiting holds no job slot and no grant."""
@@ -163,7 +207,7 @@ class Worker:
         try:
             while True:
                 try:
-                    result = await call()
+                    result = await _whole(call)
                 except Exception as error:  # noqa: BLE001 - the one place where every error meets its verdict
                     tried = Tried(attempts, self._bugs_in_a_row)
                     verdict = decide(error, tried, parts.policy, chance=parts.clock.chance())
@@ -202,5 +246,16 @@ class Worker:
             parts.dead_letter_topic, parts.stage, ticket.record, verdict, attempts=attempts, read=record
         )
         image = record.event.image if record else None
-        event_id = (record.event.event_id or "") if record else ""
+        event_id = event_id_of(record) if record else ""
         parts.deliver(Delivery(ticket, letter, "dead-letter", verdict.reason, image, event_id))
+
+
+async def _whole(call: Callable[[], Awaitable[Result]]) -> Result:
+    """Await `call()`. A cancellation from inside it would end the walk in silence, and its ticket would stay open."""
+    try:
+        return await call()
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise BrokenOff("the handler was cancelled from inside") from error
