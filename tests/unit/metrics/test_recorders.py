@@ -44,13 +44,15 @@ def test_every_recorder_accepts_every_verb(recorder: Recorder, verb: str) -> Non
 
 def test_every_verb_is_seen_on_the_page() -> None:
     """A verb that changes no series would be an observation nobody can make."""
+    shown = _prometheus()
+    after = series(shown)
     for verb in VERBS:
-        shown = _prometheus()
-        before = series(shown)
+        before = after
         hints = {name: hint for name, hint in get_type_hints(getattr(Recorder, verb)).items() if name != "return"}
         given = {name: 7 if hint in (float | None, int | None) else VALUES[hint] for name, hint in hints.items()}
         getattr(shown, verb)(**given)
-        changed = {key for key, value in series(shown).items() if before.get(key) != value}
+        after = series(shown)
+        changed = {key for key, value in after.items() if before.get(key) != value}
         assert any(name.startswith(PREFIX) for name, _ in changed), verb
 
 
