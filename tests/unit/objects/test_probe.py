@@ -25,6 +25,7 @@ class Bucketlet:
     none_match: bool = True
     match: bool = True
     atomic: bool = True
+    forgets_racers: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
     checked: int = 0
@@ -39,6 +40,9 @@ class Bucketlet:
         for header, status in self.refused.items():
             if header in request.headers:
                 return self._error(status, "NotImplemented")
+        if b"racer" in body and self.forgets_racers:
+            self.forgets_racers -= 1
+            return self._error(500, "InternalError")
         if not self._holds(request):
             return self._error(412, "PreconditionFailed")
         if not self.atomic:
@@ -130,7 +134,25 @@ async def test_a_server_that_could_buy_twice_is_refused_or_overruled_loudly(
 async def test_a_server_that_refuses_us_is_unavailable_not_misconfigured(
     bucketlet: Bucketlet, options: StoreOptions
 ) -> None:
-    bucketlet.refused = {"If-None-Match": 403}
     async with opened("s3://bucket/p", options) as store:
-        with pytest.raises(Unavailable, match="access refused"):
+        for header in ("If-None-Match", "If-Match"):
+            bucketlet.refused = {header: 403}
+            with pytest.raises(Unavailable, match="access refused"):
+                await store.probe()
+            bucketlet.refused = {header: 500}
+            with pytest.raises(Unavailable, match="no answer"):
+                await store.probe()
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+async def test_racers_without_an_answer_prove_nothing(
+    bucketlet: Bucketlet, options: StoreOptions, *, atomic: bool
+) -> None:
+    bucketlet.forgets_racers = 3
+    bucketlet.atomic = atomic
+    async with opened("s3://bucket/p", options) as store:
+        if atomic:
             await store.probe()
+        else:
+            with pytest.raises(Misconfigured, match="5 of 8 racing creates"):
+                await store.probe()
