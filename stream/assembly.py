@@ -11,6 +11,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -78,25 +79,30 @@ async def run_worker(settings: Settings, stages: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, tell, number)
     try:
-        async with open_worker(settings, stages) as process:
+        async with open_worker(settings, stages) as worker:
             await stop.wait()
-            return EXIT_OK if await process.stop() else EXIT_FAILED
+            return EXIT_OK if await worker.process.stop() else EXIT_FAILED
     except asyncio.CancelledError:
         log.error("stopped-at-once", way_out="running jobs are in the ledger; the next worker adopts them")  # noqa: TRY400
         return EXIT_INTERRUPTED
 
 
+@dataclass(frozen=True, slots=True)
+class OpenWorker:
+    """A started process, and where its `/metrics`, `/livez` and `/readyz` are."""
+
+    process: Process
+    health_url: str
+
+
 @asynccontextmanager
-async def open_worker(
-    settings: Settings, stages: Sequence[str], *, recorder: Recorder | None = None
-) -> AsyncIterator[Process]:
+async def open_worker(settings: Settings, stages: Sequence[str]) -> AsyncIterator[OpenWorker]:
     """A started process with its health server. Whoever opens it calls `process.stop()`."""
     pipeline = load_pipeline(settings.pipeline)
     chosen = [pipeline.stages[pipeline.index(name)] for name in stages] or list(pipeline.stages)
     topics = Topics(settings.topic_prefix)
     clock = SystemClock()
-    prometheus = PrometheusRecorder(Known.of(pipeline, topics, [stage.name for stage in chosen]), clock)
-    recorder = recorder or prometheus
+    recorder = PrometheusRecorder(Known.of(pipeline, topics, [stage.name for stage in chosen]), clock)
     environment = Environment(clock, recorder)
     async with AsyncExitStack() as stack:
         desk = await _open_desk(settings, pipeline, topics, environment, clock, recorder, stack)
@@ -110,7 +116,7 @@ async def open_worker(
             on_tick=desk.quota.report,
         )
         health = HealthServer(
-            prometheus, live=process.live, ready=process.ready, host=settings.http_host, port=settings.http_port
+            recorder, live=process.live, ready=process.ready, host=settings.http_host, port=settings.http_port
         )
         await health.start()
         stack.push_async_callback(health.stop)
@@ -119,7 +125,7 @@ async def open_worker(
             "started", stages=[stage.name for stage in chosen], health=f"http://{health.host}:{health.port}",
             store=settings.store, delivery=settings.delivery.value,
         )  # fmt: skip
-        yield process
+        yield OpenWorker(process, f"http://{health.host}:{health.port}")
 
 
 async def _open_desk(
@@ -239,7 +245,7 @@ def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment
         open_link=partial(_open_link, _link_settings(stage, desk, settings)),
         accept=worker.accept,
         abandon=worker.abandon,
-        paused=lambda: environment.paused,
+        paused=environment.is_paused,
         limits=LaneLimits(tickets=settings.lane_tickets),
         commit_interval_seconds=settings.commit_interval_seconds,
         clock=desk.clock,

@@ -5,13 +5,13 @@ at-least-once there), keeps 5 MiB per partition, and nothing that counts rests o
 """
 
 import logging
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
 from confluent_kafka import Producer
 
 LIST_SECONDS = 10.0
-PARTITIONS = 4
 
 
 class EmbeddedBroker:
@@ -19,13 +19,16 @@ class EmbeddedBroker:
 
     def __init__(self) -> None:
         """Starts it."""
-        options = {
-            "bootstrap.servers": "embedded",
-            "test.mock.num.brokers": 1,
-        }
+        options = {"bootstrap.servers": "embedded", "test.mock.num.brokers": 1}
         self._cluster: Producer | None = Producer(options, logger=logging.getLogger("librdkafka"))
         brokers = self._cluster.list_topics(timeout=LIST_SECONDS).brokers.values()
         self.bootstrap_servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
+
+    def create_topics(self, names: Iterable[str]) -> None:
+        """Make the topics exist: the mock creates one whenever a client asks for it by name."""
+        client = Producer({"bootstrap.servers": self.bootstrap_servers}, logger=logging.getLogger("librdkafka"))
+        for name in names:
+            client.list_topics(name, timeout=LIST_SECONDS)
 
     def __enter__(self) -> Self:
         """The running broker."""

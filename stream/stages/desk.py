@@ -64,6 +64,13 @@ def _look_at(task: asyncio.Task[Any]) -> None:
         log.warning("abandoned-work-failed", error=str(error))
 
 
+@dataclass(slots=True)
+class Pulse:
+    """When PixelAPI last answered anybody here, in monotonic seconds."""
+
+    last_answer: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """All doors, by name. `recovered` tells the runtime that a resource answered (L8)."""
@@ -86,6 +93,7 @@ class Desk:
     claim_poll_seconds: float = 1.0
     recovered: Callable[..., None] = lambda *_: None
     unbroken: Unbroken = field(default_factory=Unbroken)
+    pulse: Pulse = field(default_factory=Pulse)
     locks: "weakref.WeakValueDictionary[str, asyncio.Lock]" = field(default_factory=weakref.WeakValueDictionary)
 
     def lock(self, job_key: str) -> asyncio.Lock:
@@ -97,4 +105,5 @@ class Desk:
 
     def api_answers(self) -> None:
         """PixelAPI answered a question of ours: key, access and host are in order."""
+        self.pulse.last_answer = self.clock.monotonic()
         self.recovered(Resource.API_KEY, Resource.API_ACCESS, Resource.API_OUTAGE, Resource.API_CONTRACT)

@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 POLLS_FOR_A_URL = 3
 """A completed job without a usable URL is asked so many more times before its letter is written."""
+SILENT_POLLS = 10
+"""Polls of one job in a row that may go unanswered past its deadline, while PixelAPI answers others."""
 
 
 async def follow(desk: Desk, errand: Errand, entry: Entry) -> None:
@@ -68,6 +70,8 @@ class _Polling:
         self._errand = errand
         self._entry = entry
         self.polls = 0
+        self._unanswered = 0
+        self._silent_since = 0.0
         record = entry.record
         now = desk.clock.wall()
         self._accepted_at = min(record.accepted_at or now, now)
@@ -87,11 +91,16 @@ class _Polling:
             report = await self._ask(record.job_id)
             if report is not None and report.state is not JobState.RUNNING:
                 return self._seen(report)
-            if report is not None and desk.clock.wall() >= self._overdue_at:
-                detail = f"still {report.status or 'unknown'} after {self._errand.stage.deadline_seconds:g} s"
+            if desk.clock.wall() >= self._overdue_at and (report is not None or self._only_this_job_is_silent()):
+                status = report.status if report is not None else "without an answer"
+                detail = f"still {status or 'unknown'} after {self._errand.stage.deadline_seconds:g} s"
                 await desk.ledger.overdue(self._entry, detail)
                 raise Rejected(Reason.JOB_OVERDUE, f"the job is {detail}; a replay polls on")
             await desk.clock.sleep(desk.pace.next_seconds(operation, self.polls))
+
+    def _only_this_job_is_silent(self) -> bool:
+        """Whether polls of this job fail although PixelAPI answers others: an outage (L8) is not a job's end."""
+        return self._unanswered >= SILENT_POLLS and self._desk.pulse.last_answer > self._silent_since
 
     async def _ask(self, job_id: str) -> JobReport | None:
         """One poll; None when nothing was learned. A lost answer never ends a job."""
@@ -105,9 +114,12 @@ class _Polling:
             return JobReport(JobState.RUNNING, job_id=job_id, status="unknown to PixelAPI")
         except (Transient, Throttled) as error:
             log.debug("poll-without-answer", job_id=job_id, cause=str(error))
+            self._silent_since = desk.clock.monotonic() if self._unanswered == 0 else self._silent_since
+            self._unanswered += 1
             return None
         finally:
             grant.answered()
+        self._unanswered = 0
         desk.api_answers()
         return report
 

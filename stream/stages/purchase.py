@@ -136,7 +136,7 @@ async def _picture(desk: Desk, errand: Errand) -> AsyncIterator[str | Upload]:
     if url is not None:
         yield url
         return
-    filename = source.key.rsplit("/", 1)[-1]
+    filename = source.key.replace("/", "_")
     async with desk.downloads.scratch() as path:
         await desk.objects.get_file(source.key, path, max_bytes=desk.limits.max_bytes)
         yield Upload(path, filename, source.content_type)

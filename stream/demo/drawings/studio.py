@@ -126,12 +126,15 @@ def _lens(canvas: Any, seed: int) -> Any:
 
 
 def shoot(photo: Photo, seed: int) -> Any:
-    """The photo as an uchar sRGB image of `photo.width` x `photo.height`; the same seed gives the same pixels."""
+    """The photo as an uchar sRGB image; the same seed gives the same pixels.
+
+    Drawn at `photo.width` x `photo.height` and developed at `DEVELOPED` of that: finer, and a demo's worth of pixels.
+    """
     view = photo.view()
     canvas = Canvas(_paper(BACKDROPS[photo.backdrop], view, seed))
     for layer in photo.layers:
         layer.paint(canvas, view)
-    image = _lens(canvas.image(), seed).clamp(min=0, max=255).cast("uchar")
+    image = _lens(canvas.image(), seed).clamp(min=0, max=255).cast("uchar").resize(DEVELOPED)
     return image.copy(interpretation="srgb")
 
 
@@ -145,4 +148,5 @@ def encode(image: Any, name: str) -> bytes:
     return jpeg
 
 
+DEVELOPED = 0.75
 Drawing = Callable[[], Photo]
