@@ -45,7 +45,7 @@ from stream.runtime.inflight import LaneLimits
 from stream.runtime.process import Crew, Process
 from stream.runtime.station import Station, StationParts
 from stream.runtime.verdict import RetryPolicy
-from stream.runtime.worker import Delivery, Worker, WorkerParts
+from stream.runtime.worker import Worker, WorkerParts
 from stream.settings import Delivery as DeliveryMode
 from stream.settings import Settings
 from stream.stages.desk import Desk
@@ -187,6 +187,7 @@ async def _open_objects(settings: Settings, clock: Clock, recorder: Recorder) ->
         region=settings.aws_region,
         access_key=None if settings.aws_access_key_id is None else SecretStr(settings.aws_access_key_id),
         secret_key=settings.aws_secret_access_key,
+        session_token=settings.aws_session_token,
         overrule_conditions=settings.store_overrule_conditions,
     )
     return await open_store(settings.store or "", options, recorder=recorder, clock=clock)
@@ -222,13 +223,22 @@ def _downloads(settings: Settings, clock: Clock, recorder: Recorder) -> HttpDown
 
 def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment) -> Crew:
     """One stage's thread and walks, tied to each other."""
-    deliver: list[Callable[[Delivery], None]] = []
+    parts = StationParts(
+        stage=stage.name,
+        open_link=partial(_open_link, _link_settings(stage, desk, settings)),
+        paused=environment.is_paused,
+        limits=LaneLimits(tickets=settings.lane_tickets),
+        commit_interval_seconds=settings.commit_interval_seconds,
+        clock=desk.clock,
+        recorder=desk.recorder,
+    )
+    station = Station(parts, asyncio.get_running_loop())
     worker = Worker(
         WorkerParts(
             stage=stage.name,
             handler=StageHandler(stage, desk),
             read=_reader(desk, stage),
-            deliver=lambda delivery: deliver[0](delivery),
+            deliver=station.deliver,
             dead_letter_topic=desk.topics.dead_letter,
             environment=environment,
             policy=RetryPolicy(
@@ -240,19 +250,7 @@ def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment
             recorder=desk.recorder,
         )
     )
-    parts = StationParts(
-        stage=stage.name,
-        open_link=partial(_open_link, _link_settings(stage, desk, settings)),
-        accept=worker.accept,
-        abandon=worker.abandon,
-        paused=environment.is_paused,
-        limits=LaneLimits(tickets=settings.lane_tickets),
-        commit_interval_seconds=settings.commit_interval_seconds,
-        clock=desk.clock,
-        recorder=desk.recorder,
-    )
-    station = Station(parts, asyncio.get_running_loop())
-    deliver.append(station.deliver)
+    station.attach(worker)
     return Crew(stage.name, station, worker)
 
 

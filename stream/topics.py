@@ -66,7 +66,7 @@ class Topics:
     def plans(self, between: Iterable[str]) -> list[TopicPlan]:
         """Every topic a pipeline needs; `between` are the stage topics of `Pipeline.topics_between`."""
         stage_bytes = MAX_RECORD_BYTES + RECORD_OVERHEAD_BYTES
-        letter_bytes = stage_bytes + LETTER_HEADERS_MAX_BYTES
+        letter_bytes = stage_bytes + LETTER_HEADERS_MAX_BYTES + RECORD_OVERHEAD_BYTES
         week, month = str(7 * DAY_MS), str(30 * DAY_MS)
         plans = [
             TopicPlan(

@@ -153,6 +153,7 @@ class Bucket:
             region_name=options.region or session.get_config_variable("region") or "us-east-1",
             aws_access_key_id=options.access_key.get_secret_value() if options.access_key else None,
             aws_secret_access_key=options.secret_key.get_secret_value() if options.secret_key else None,
+            aws_session_token=options.session_token.get_secret_value() if options.session_token else None,
             config=_config(endpoint_url, options.timeout_seconds),
         )
         client = await self._exits.enter_async_context(context)

@@ -33,6 +33,8 @@ class StoreOptions:
     region: str | None = None
     access_key: SecretStr | None = None
     secret_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    """Of temporary keys."""
     timeout_seconds: float = 10.0
     """For one attempt at a small call, and for silence within a large one."""
     overrule_conditions: bool = False

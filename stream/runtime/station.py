@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -29,12 +30,10 @@ REOPEN_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class StationParts:
-    """What a station is made of. `accept` and `abandon` run on the loop; `paused` may be asked from any thread."""
+    """What a station is made of. `paused` may be asked from any thread."""
 
     stage: str
     open_link: LinkFactory
-    accept: Callable[[list[Ticket]], None]
-    abandon: Callable[[list[Lane]], None]
     paused: Callable[[], bool]
     limits: LaneLimits
     commit_interval_seconds: float
@@ -42,8 +41,20 @@ class StationParts:
     recorder: Recorder
 
 
+class Walks(Protocol):
+    """Where tickets go: the worker, on the loop."""
+
+    def accept(self, tickets: Iterable[Ticket]) -> None:
+        """Start walks."""
+        ...
+
+    def abandon(self, lanes: Iterable[Lane]) -> None:
+        """End the walks of dead lanes."""
+        ...
+
+
 class Station:
-    """One thread per stage: `open`, `start`, then `stop_intake`, `request_stop`, `join`."""
+    """One thread per stage: `attach`, `open`, `start`, then `stop_intake`, `request_stop`, `join`."""
 
     def __init__(self, parts: StationParts, loop: asyncio.AbstractEventLoop) -> None:
         """`loop`: where the walks are."""
@@ -53,6 +64,7 @@ class Station:
         self._lanes: dict[Partition, Lane] = {}
         self._deliverer = Deliverer(parts.stage, parts.clock, parts.recorder, parts.commit_interval_seconds)
         self._link: Link | None = None
+        self._walks: Walks
         self._thread = threading.Thread(target=self._run, name=f"station-{parts.stage}", daemon=True)
         self._intake = True
         self._ending = threading.Event()
@@ -64,6 +76,10 @@ class Station:
         """Whether a partition of ours has records that nobody works on."""
         self.joined = False
         """Whether the group has given this member an answer: readiness."""
+
+    def attach(self, walks: Walks) -> None:
+        """Say who walks; once, before `open`."""
+        self._walks = walks
 
     def open(self) -> None:
         """Connect for the first time, on the caller's thread. Raises `Unavailable`."""
@@ -171,7 +187,7 @@ class Station:
             if ticket is not None:
                 tickets.append(ticket)
         if tickets:
-            self._on_loop(self._parts.accept, tickets)
+            self._on_loop(self._walks.accept, tickets)
 
     def _collect(self) -> None:
         found: list[Delivery] = []
@@ -198,7 +214,7 @@ class Station:
             lane.dead = True
         self._deliverer.forget_dead()
         if lanes:
-            self._on_loop(self._parts.abandon, lanes)
+            self._on_loop(self._walks.abandon, lanes)
 
     def _on_loop(self, call: Callable[..., None], argument: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending

@@ -156,7 +156,8 @@ async def _submit(desk: Desk, errand: Errand, entry: Entry, order: Order, grant:
         grant.answered()
         await _durable(desk, partial(desk.ledger.doubt, entry, str(error) or type(error).__name__))
         desk.recorder.credited(errand.operation, "ambiguous", _price(desk, errand, None))
-        log.error("submit-ambiguous", job_key=entry.record.key, operation=errand.operation, cause=str(error))
+        cause = str(error) or type(error).__name__
+        log.error("submit-ambiguous", job_key=entry.record.key, operation=errand.operation, cause=cause)  # noqa: TRY400
         if isinstance(error, StreamError):
             with_facts(error, entry)
         raise
