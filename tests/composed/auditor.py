@@ -1,0 +1,219 @@
+"""The auditor: reads what the plant left behind and names every law it finds broken. Knows the contract, not the code."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.composed.evidence import Evidence, Record, Target, collect
+
+ENTRY_TOPICS = ("raw", "raw.backfill")
+MAX_HEADER_BYTES = 16 * 1024
+AMBIGUOUS = "ambiguous-submit"
+
+Identity = tuple[str, int, int, int, int]
+"""Origin topic, partition, offset, index; replay number."""
+
+
+@dataclass(slots=True)
+class Report:
+    """`problems` is empty when every law holds; the figures say what was counted."""
+
+    problems: list[str] = field(default_factory=list)
+    ends: Counter[str] = field(default_factory=Counter)
+    """`completed`, `superseded`, and letters by reason."""
+    jobs_accepted: int = 0
+    jobs_unknown: int = 0
+    """Bought, and their ids lost with their answers."""
+    assets_checked: int = 0
+    net_credits: Decimal = Decimal(0)
+    most_in_window: int = 0
+    throttled: int = 0
+
+
+def audit(target: Target, *, contract: tuple[int, float] | None = None) -> Report:
+    """Count everything. `contract`: at most so many requests in so many seconds (L3)."""
+    evidence, report = collect(target), Report()
+    _one_end(evidence, report)
+    _letters_whole(evidence, report)
+    _assets_stand(evidence, report)
+    _bought_once(evidence, report)
+    unknown = _all_accounted(evidence, report)
+    _money(evidence, report, unknown)
+    _no_key_anywhere(evidence, report)
+    if contract is not None:
+        _in_contract(evidence, report, contract)
+    return report
+
+
+def _one_end(evidence: Evidence, report: Report) -> None:
+    """L1: exactly one terminal record for every raw record and replay, and none for anything else."""
+    found: Counter[Identity] = Counter()
+    for record in evidence.records["completed"]:
+        terminal = record.json()
+        origin = terminal["origin"]
+        identity = (origin["topic"], origin["partition"], origin["offset"], origin["index"], terminal["replay"])
+        found[identity] += 1
+        report.ends[terminal["status"]] += 1
+    for record in evidence.records["dead-letter"]:
+        found[_identity_of(record)] += 1
+        report.ends[record.headers["skustream.reason"]] += 1
+    report.problems += [f"L1: {count} ends of {identity}" for identity, count in found.items() if count > 1]
+    entered = {(*record.at, 0) for topic in ENTRY_TOPICS for record in evidence.records[topic]}
+    report.problems += [f"L1: no end of {origin}" for origin in sorted(entered - {key[:4] for key in found})]
+    report.problems += [f"L1: an end without an event: {key}" for key in found if key[:4] not in entered]
+
+
+def _identity_of(letter: Record) -> Identity:
+    told = letter.headers
+    numbers = (int(told[f"skustream.origin.{name}"]) for name in ("partition", "offset", "index"))
+    partition, offset, index = numbers
+    return told["skustream.origin.topic"], partition, offset, index, int(told["skustream.replay"])
+
+
+def _letters_whole(evidence: Evidence, report: Report) -> None:
+    """L6: key and value of the failing stage's input byte for byte; headers bounded, with reason and origin."""
+    for letter in evidence.records["dead-letter"]:
+        told = letter.headers
+        at = (
+            told["skustream.input.topic"], int(told["skustream.input.partition"]), int(told["skustream.input.offset"]),
+        )  # fmt: skip
+        record = evidence.input_of(at)
+        if record is None or (record.key, record.value) != (letter.key, letter.value):
+            report.problems.append(f"L6: the letter {letter.at} is not its input {at} byte for byte")
+        if letter.header_bytes > MAX_HEADER_BYTES:
+            report.problems.append(f"L6: {letter.header_bytes} bytes of headers on {letter.at}")
+
+
+def _assets_stand(evidence: Evidence, report: Report) -> None:
+    """Every asset of every completed record and manifest lies in the store, with its size and hash."""
+    shown: list[tuple[str, dict[str, Any]]] = []
+    for record in evidence.records["completed"]:
+        terminal = record.json()
+        shown += [(f"completed {record.at}", asset) for asset in terminal["assets"].values()]
+        manifest = f"{terminal['sku_id']}/{terminal['image_id']}/manifest.json"
+        if terminal["status"] == "completed" and manifest not in evidence.documents:
+            report.problems.append(f"L1: completed without a manifest: {manifest}")
+    for key, manifest_document in evidence.manifests().items():
+        shown += [(key, asset) for asset in manifest_document["assets"].values()]
+    for where, asset in shown:
+        key = asset["key"]
+        report.assets_checked += 1
+        if key not in evidence.objects:
+            report.problems.append(f"{where}: {key} is not in the store")
+        elif (evidence.objects[key], evidence.sha256(key)) != (asset["bytes"], asset["sha256"]):
+            report.problems.append(f"{where}: {key} has other bytes than recorded")
+
+
+def _bought_once(evidence: Evidence, report: Report) -> None:
+    """L2: of one purchase at most one job alive or completed; a further one only after the last had failed."""
+    purchases: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for job in evidence.books["jobs"]:
+        purchases.setdefault(_purchase(job), []).append(job)
+    for purchase, jobs in purchases.items():
+        jobs.sort(key=lambda job: job["submitted_at"])
+        for earlier, later in zip(jobs, jobs[1:], strict=False):
+            if earlier["status"] != "failed" or earlier["finished_at"] > later["submitted_at"]:
+                report.problems.append(f"L2: bought again while {earlier['status']}: {purchase}")
+    report.jobs_accepted = len(evidence.books["jobs"])
+
+
+def _purchase(job: dict[str, Any]) -> tuple[str, ...]:
+    """What makes two jobs the same: image, operation, input picture and parameters."""
+    params = sorted((name, str(value)) for name, value in job["params"].items())
+    return (*_image_of(job), job["operation"], job["sha256"], str(params))
+
+
+def _image_of(job: dict[str, Any]) -> tuple[str, str]:
+    """SKU and image from the picture's address: `.../<sku>/<image>/<asset>`."""
+    sku_id, image_id, _ = urlsplit(job["image_url"] or "//x/?/?/?").path.rsplit("/", 3)[1:]
+    return sku_id, image_id
+
+
+def _all_accounted(evidence: Evidence, report: Report) -> list[dict[str, Any]]:
+    """Every accepted job is settled or failed in the ledger, or named in a letter; returns those whose id was lost.
+
+    A lost id is accounted for when a letter `ambiguous-submit` of that image and operation says so.
+    """
+    known = {str(entry.get("job_id")) for entry in evidence.jobs().values() if entry["state"] in _ENDED}
+    known |= {job_id for entry in evidence.jobs().values() for job_id in entry["failed_jobs"]}
+    doubts: Counter[tuple[str, str, str]] = Counter()
+    for letter in evidence.records["dead-letter"]:
+        known |= set(letter.headers.get("skustream.job-ids", "").split(","))
+        if letter.headers["skustream.reason"] == AMBIGUOUS:
+            doubts[_doubted(letter)] += 1
+    unknown = [job for job in evidence.books["jobs"] if job["id"] not in known]
+    for job in unknown:
+        doubted = (*_image_of(job), _OPERATIONS[job["operation"]])
+        if doubts[doubted] <= 0:
+            report.problems.append(f"L2: job {job['id']} ({doubted}) is in no ledger document and no letter")
+        doubts[doubted] -= 1
+    report.jobs_unknown = len(unknown)
+    return unknown
+
+
+_ENDED = frozenset({"settled", "blocked", "failed", "overdue"})
+_OPERATIONS = {
+    "remove-background": "remove-bg", "upscale": "upscale", "replace-background": "replace-bg",
+    "add-shadow": "add-shadow",
+}  # fmt: skip
+
+
+def _doubted(letter: Record) -> tuple[str, str, str]:
+    told = letter.headers
+    return told["skustream.sku-id"], told["skustream.image-id"], told.get("skustream.operation", "")
+
+
+def _money(evidence: Evidence, report: Report, unknown: list[dict[str, Any]]) -> None:
+    """Credits told in ends and letters add up to what the provider took, jobs of unknown fate apart."""
+    report.net_credits = _net(evidence.books["jobs"])
+    told = sum((Decimal(record.json()["credits"]) for record in evidence.records["completed"]), start=Decimal(0))
+    for letter in evidence.records["dead-letter"]:
+        told += _told_in(letter)
+    expected = report.net_credits - _net(unknown)
+    if told != expected:
+        report.problems.append(f"L4: ends and letters tell of {told} credits, the provider took {expected}")
+
+
+def _told_in(letter: Record) -> Decimal:
+    """Paid in earlier stages, and for the job the letter is about."""
+    told = Decimal(letter.headers.get("skustream.credits", "0"))
+    if letter.headers["skustream.input.topic"].endswith(ENTRY_TOPICS):
+        return told
+    return told + sum((Decimal(asset["credits"]) for asset in letter.json()["assets"].values()), start=Decimal(0))
+
+
+def _net(jobs: Iterable[dict[str, Any]]) -> Decimal:
+    return sum((Decimal(str(job["charged_credits"])) - Decimal(str(job["refunded_credits"])) for job in jobs), Decimal(0))
+
+
+def _in_contract(evidence: Evidence, report: Report, contract: tuple[int, float]) -> None:
+    """L3: requests in any window as they arrived, and none refused for coming too often."""
+    requests, window_seconds = contract
+    arrivals = sorted(request["arrived"] for request in evidence.books["requests"])
+    first = 0
+    for last, now in enumerate(arrivals):
+        while now - arrivals[first] >= window_seconds:
+            first += 1
+        report.most_in_window = max(report.most_in_window, last - first + 1)
+    report.throttled = sum(request["status"] == 429 for request in evidence.books["requests"])
+    if report.most_in_window > requests:
+        report.problems.append(f"L3: {report.most_in_window} requests in {window_seconds} s, contract {requests}")
+    if report.throttled:
+        report.problems.append(f"L3: {report.throttled} times 429")
+
+
+def _no_key_anywhere(evidence: Evidence, report: Report) -> None:
+    """The API key is in no record, header, log or object, and was shown to no host that needs none."""
+    key = evidence.api_key
+    for records in evidence.records.values():
+        for record in records:
+            texts = [record.value or b"", record.key or b"", *(text.encode() for text in record.headers.values())]
+            if any(key.encode() in text for text in texts):
+                report.problems.append(f"the API key is in {record.at}")
+    report.problems += [f"the API key is in the object {name}" for name in evidence.documents.get("_leaks", {})]
+    report.problems += [f"the API key is in {log.name}" for log in evidence.logs if key in log.read_text(errors="replace")]
+    if evidence.books["totals"]["key_leaks"]:
+        report.problems.append("the API key was sent with a download")

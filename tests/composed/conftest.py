@@ -1,0 +1,45 @@
+"""Plants for the composed tests: torn down whatever happens, their logs shown when a test fails."""
+
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.composed.plant import Plant
+from tests.services.kafka import ExistingKafka, KafkaCluster
+from tests.services.s3 import S3Server
+
+Plants = Callable[..., Plant]
+
+
+@pytest.fixture
+def plants(tmp_path: Path, s3: S3Server, prefix: str, request: pytest.FixtureRequest) -> Iterator[Plants]:
+    """Opens a plant: `plants(behaviour=...)`; on one broker unless `kafka=` says otherwise."""
+    opened: list[Plant] = []
+    request.node.stash[OPENED] = opened
+
+    def build(*, kafka: KafkaCluster | ExistingKafka | None = None, behaviour: dict[str, Any] | None = None) -> Plant:
+        cluster = kafka or request.getfixturevalue("kafka")
+        folder = tmp_path / f"plant-{len(opened)}"
+        folder.mkdir()
+        opened.append(Plant(cluster, s3, folder, f"{prefix}-{len(opened)}", behaviour=behaviour))
+        return opened[-1]
+
+    yield build
+    for plant in opened:
+        plant.close()
+
+
+OPENED = pytest.StashKey[list[Plant]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """The logs of a failed test's workers go into its report."""
+    report = yield
+    if report.failed and call.when == "call":
+        report.sections += [(plant.prefix, plant.diary()) for plant in item.stash.get(OPENED, [])]
+    return report

@@ -1,0 +1,177 @@
+"""The whole plant: topics, bucket, provider, worker processes, and the hands that break them.
+
+A test asks `plants(...)` for one, sends events, breaks something, waits by condition, and lets the auditor count.
+"""
+
+import json
+import logging
+import random
+import secrets
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Producer
+
+from tests.composed import photos
+from tests.composed.evidence import Target, contents
+from tests.composed.provider import API_KEY, Provider
+from tests.composed.watcher import Ended, Watcher
+from tests.composed.worker import WorkerProcess
+from tests.services.clients import Kafka, create_topic
+from tests.services.s3 import S3Server
+from tests.services.waiting import until
+
+# A refused connection is what a test with killed brokers asks for.
+_silence = logging.getLogger("tests.composed.plant.client")
+_silence.addHandler(logging.NullHandler())
+_silence.propagate = False
+PARTITIONS = 3
+STAGES = ("remove-bg", "upscale", "lifestyle", "thumbnails")
+BETWEEN = ("transparent", "upscaled", "lifestyle")
+SETTINGS = {
+    "SKUSTREAM_INPUT": "url",
+    "SKUSTREAM_FETCH_ALLOW": "127.0.0.1",
+    "SKUSTREAM_QUOTA_REQUESTS": "1000",
+    "SKUSTREAM_QUOTA_WINDOW_SECONDS": "6",
+    "SKUSTREAM_QUOTA_STARTS_CLOSED": "false",
+    "SKUSTREAM_SESSION_SECONDS": "6",
+    "SKUSTREAM_TRANSACTION_TIMEOUT_SECONDS": "5",
+    "SKUSTREAM_SUBMIT_TIMEOUT_SECONDS": "4",
+    "SKUSTREAM_CLAIM_LEASE_SECONDS": "8",
+    "SKUSTREAM_CLAIM_POLL_SECONDS": "0.3",
+    "SKUSTREAM_POLL_FIRST_SECONDS": "0.3",
+    "SKUSTREAM_IMAGE_THREADS": "1",
+    "AWS_REGION": S3Server.region,
+    "AWS_ACCESS_KEY_ID": S3Server.access_key,
+    "AWS_SECRET_ACCESS_KEY": S3Server.secret_key,
+}
+"""Every window short; the claim's lease as the settings demand, twice the submit's timeout."""
+
+
+class Plant:
+    """One deployment: its own topics, bucket, provider and workers. Close it, whatever happened."""
+
+    def __init__(
+        self, kafka: Kafka, s3: S3Server, folder: Path, prefix: str, *, behaviour: dict[str, Any] | None = None
+    ) -> None:
+        self.kafka, self.s3, self.folder, self.prefix = kafka, s3, folder, prefix
+        self.workers: list[WorkerProcess] = []
+        self.bucket = s3.create_bucket(prefix)
+        for name in ("raw", *BETWEEN, "completed", "dead-letter"):
+            create_topic(kafka, self.topic(name), partitions=PARTITIONS)
+        create_topic(kafka, self.topic("raw.backfill"))
+        self.provider = Provider(folder, behaviour)
+        self.watcher = Watcher(kafka, [self.topic("completed"), self.topic("dead-letter")], partitions=PARTITIONS)
+        options = {"bootstrap.servers": kafka.bootstrap_servers, "acks": "all", "linger.ms": 0}
+        self._producer: Producer | None = Producer(options, logger=_silence)
+        self._sent = 0
+
+    # Where things are.
+
+    def topic(self, name: str) -> str:
+        """A topic's whole name."""
+        return f"{self.prefix}.{name}"
+
+    def target(self) -> Target:
+        """What the auditor is told: addresses, nothing else."""
+        return Target(
+            kafka=self.kafka, prefix=self.prefix, topics=("raw", "raw.backfill", *BETWEEN, "completed", "dead-letter"),
+            s3=self.s3, bucket=self.bucket, store_prefix="assets", provider=self.provider.root, api_key=API_KEY,
+            logs=tuple(worker.log for worker in self.workers),
+        )  # fmt: skip
+
+    # Hands.
+
+    def worker(self, **settings: str) -> WorkerProcess:
+        """A started worker; `settings` are environment variables beside the plant's own."""
+        own = {
+            "PIXELAPI_KEY": API_KEY,
+            "PIXELAPI_BASE": self.provider.base_url,
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "SKUSTREAM_TOPIC_PREFIX": self.prefix,
+            "SKUSTREAM_STORE": f"s3://{self.bucket}/assets",
+            "AWS_ENDPOINT_URL": self.s3.endpoint_url,
+        }
+        worker = WorkerProcess(f"worker-{len(self.workers) + 1}", self.folder, {**SETTINGS, **own, **settings})
+        self.workers.append(worker)
+        return worker.start()
+
+    def event(self, sku_id: str, **fields: Any) -> dict[str, Any]:
+        """A raw-image event of a photo that is drawn now; `colour` chooses which."""
+        self._sent += 1
+        name = f"{sku_id}.jpg"
+        photos.draw(self.provider.photos, name, colour=fields.pop("colour", self._sent))
+        return {
+            "sku_id": sku_id, "raw_url": f"{self.provider.root}/photos/{name}", "event_id": f"{sku_id}-{self._sent}",
+            **fields,
+        }  # fmt: skip
+
+    def send(self, *events: dict[str, Any] | bytes | None, key: str | None = None, partition: int = -1) -> None:
+        """Publish raw records as the PIM does, and wait until they are acknowledged."""
+        assert self._producer is not None
+        for event in events:
+            value = json.dumps(event).encode() if isinstance(event, dict) else event
+            named = key or (event["sku_id"] if isinstance(event, dict) else "unreadable")
+            more = {} if partition < 0 else {"partition": partition}
+            self._producer.produce(self.topic("raw"), key=named, value=value, **more)
+        assert self._producer.flush(30) == 0
+
+    def send_new(self, count: int, *, sku: str = "SKU", **fields: Any) -> list[str]:
+        """`count` events of new SKUs; their event ids."""
+        events = [self.event(f"{sku}-{number}", **fields) for number in range(count)]
+        self.send(*events)
+        return [event["event_id"] for event in events]
+
+    # Waiting.
+
+    def wait_ended(self, count: int, *, timeout_seconds: float = 90) -> Ended:
+        """Return once `count` events have ended. Raises TimeoutError."""
+        until(
+            lambda: len(self.watcher.look()) >= count,
+            timeout_seconds=timeout_seconds,
+            what=f"{count} ends",
+        )
+        return self.watcher.look()
+
+    def wait_jobs(self, count: int, *, timeout_seconds: float = 60, **facts: Any) -> list[dict[str, Any]]:
+        """Return once the provider has taken `count` jobs with these facts. Raises TimeoutError."""
+
+        def fitting() -> list[dict[str, Any]]:
+            return [job for job in self.provider.jobs() if facts.items() <= job.items()]
+
+        until(lambda: len(fitting()) >= count, timeout_seconds=timeout_seconds, what=f"{count} jobs {facts}")
+        return fitting()
+
+    def wait_accepted(self, count: int, *, timeout_seconds: float = 60) -> None:
+        """Return once `count` job ids are durable as `accepted` and no submit is open. Raises TimeoutError."""
+        until(
+            lambda: self.states().count("accepted") >= count and not self.provider.open_submits(),
+            timeout_seconds=timeout_seconds,
+            what=f"{count} durable job ids",
+        )
+
+    def states(self) -> list[str]:
+        """The state of every job in the ledger, as it stands in the store."""
+        found = contents(self.target(), under="_ledger/jobs/")
+        return [json.loads(body)["state"] for _, body in found]
+
+    def close(self) -> None:
+        """End every process."""
+        for worker in self.workers:
+            if worker.is_running:
+                worker.kill()
+        self.provider.stop()
+        self.watcher.close()
+        self._producer = None
+
+    def diary(self) -> str:
+        """The ends of all logs, for the report of a failed test."""
+        pages = [f"--- {worker.name}\n{worker.last_words()}" for worker in self.workers]
+        counted = {event: ends for event, ends in self.watcher.ended.by_event().items()}
+        return "\n".join([*pages, f"--- ends {json.dumps(counted)}"])
+
+
+def drawn_lots(seed: int | None = None) -> tuple[random.Random, int]:
+    """A generator and its seed; a fresh seed unless one is given, so that every run tries other moments."""
+    chosen = secrets.randbelow(2**32) if seed is None else seed
+    return random.Random(chosen), chosen
