@@ -119,7 +119,7 @@ class Place:
         self.client = {"bootstrap.servers": kafka.bootstrap_servers}
         self.topics = Topics(prefix)
         self.between = default_pipeline().topics_between(self.topics)
-        self.plans = TOPICS.plans(self.topics, self.between)
+        self.plans = self.topics.plans(self.between)
 
     def create(self, **options: Any) -> list[Creation]:
         return create_topics(self.client, self.plans, **{"partitions": 2, "replication_factor": 1, **options})
