@@ -1,0 +1,301 @@
+"""Walks beside each other: order within an image, nobody else blocked, every end exactly one delivery."""
+
+import asyncio
+
+import pytest
+
+from stream.core.errors import Ambiguous, Reason, Rejected, Resource, Throttled, Transient, Unavailable
+from stream.records import StageRecord
+from tests.unit.runtime.scene import Behaviour, Scene, headers, read, scripted, settled, written
+
+
+class Gate:
+    """Holds the handler for chosen events until it is opened."""
+
+    def __init__(self, *names: str) -> None:
+        self._open = {name: asyncio.Event() for name in names}
+
+    async def __call__(self, record: StageRecord) -> None:
+        event = self._open.get(record.event.event_id or "")
+        if event is not None:
+            await event.wait()
+
+    def open(self, name: str) -> None:
+        self._open[name].set()
+
+
+def only(name: str, behaviour: Behaviour) -> Behaviour:
+    """`behaviour` for one event; all others succeed."""
+
+    async def behave(record: StageRecord) -> None:
+        if record.event.event_id == name:
+            await behaviour(record)
+
+    return behave
+
+
+async def test_an_images_events_keep_their_order_and_block_nobody_else() -> None:
+    scene = Scene()
+    scene.actor.handling = gate = Gate("a1", "a2")
+    scene.bring(scene.lane(), "A/a1", "A/a2", "B/b1", "A/a3", "C/c1")
+    await settled()
+    assert scene.actor.admitted == ["a1", "a2", "b1", "a3", "c1"], "the newest is known before anybody queues (L5)"
+    assert scene.actor.started == ["a1", "b1", "c1"]
+    gate.open("a2")
+    await settled()
+    assert scene.outcomes == [("b1", "completed"), ("c1", "completed")]
+    gate.open("a1")
+    await settled()
+    assert scene.outcomes[2:] == [("a1", "completed"), ("a2", "completed"), ("a3", "completed")]
+    assert scene.worker.walking == 0
+    assert scene.worker._walks.last_of_image == {}
+
+
+async def test_images_of_one_sku_do_not_wait_for_each_other() -> None:
+    scene = Scene()
+    scene.actor.handling = Gate("front")
+    lane = scene.lane()
+    scene.bring(lane, value=written("A", "front", image_id="front"))
+    scene.bring(lane, value=written("A", "back", image_id="back"))
+    await settled()
+    assert scene.outcomes == [("back", "completed")]
+    scene.worker.abandon([lane])
+    await settled()
+
+
+async def test_a_waiting_retry_is_not_inside_the_handler_and_holds_only_its_image() -> None:
+    """Trap 5: a retry that holds a slot. Slots are held inside `handle` alone."""
+    scene = Scene()
+    scene.actor.handling = only("a1", scripted(Transient("busy"), Transient("busy")))
+    scene.bring(scene.lane(), "A/a1", "A/a2", "B/b1")
+    await settled()
+    assert scene.clock.sleeping == 1
+    assert not +scene.actor.inside
+    assert scene.outcomes == [("b1", "completed")]
+    await scene.clock.pass_time(1.0)
+    await scene.clock.pass_time(2.0)
+    assert scene.actor.started == ["a1", "b1", "a1", "a1", "a2"]
+    assert scene.outcomes == [("b1", "completed"), ("a1", "completed"), ("a2", "completed")]
+    assert scene.heard.retries == {"transient": 2}
+
+
+async def test_exhausted_retries_end_in_a_letter_that_counts_them() -> None:
+    scene = Scene()
+    scene.actor.handling = scripted(*[Transient("busy")] * 3)
+    scene.bring(scene.lane(), "A/a1")
+    await scene.clock.pass_time(60)
+    (letter,) = scene.delivered
+    assert letter.outcome == "dead-letter"
+    assert headers(letter)["skustream.reason"] == "retries-exhausted"
+    assert headers(letter)["skustream.attempts"] == "3"
+    assert letter.record.value == letter.ticket.record.value
+
+
+async def test_throttling_spends_no_attempt() -> None:
+    scene = Scene()
+    scene.actor.handling = scripted(*[Throttled("429", after_seconds=1)] * 20)
+    scene.bring(scene.lane(), "A/a1")
+    await scene.clock.pass_time(60)
+    assert scene.outcomes == [("a1", "completed")]
+    assert scene.heard.retries == {"throttled": 20}
+
+
+async def test_what_is_missing_around_us_spends_no_attempt_and_writes_no_letter() -> None:
+    """L8."""
+    scene = Scene()
+    scene.actor.handling = scripted(*[Unavailable(Resource.API_OUTAGE, "down")] * 12)
+    scene.bring(scene.lane(), "A/a1")
+    await settled()
+    assert scene.environment.is_paused()
+    await scene.clock.pass_time(3600)
+    assert scene.outcomes == [("a1", "completed")]
+    assert not scene.environment.is_paused()
+    assert scene.heard.pauses == [("api-outage", True), ("api-outage", False)]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(Rejected(Reason.API_REJECTED, "422"), "api-rejected"), (Ambiguous("lost"), "ambiguous-submit")],
+)
+async def test_the_events_own_fault_is_a_letter_at_once(error: Exception, reason: str) -> None:
+    scene = Scene()
+    scene.actor.handling = scripted(error)
+    scene.bring(scene.lane(), "A/a1", "A/a2")
+    await settled()
+    assert scene.outcomes == [("a1", reason), ("a2", "completed")]
+    assert scene.actor.started == ["a1", "a2"]
+
+
+async def test_a_refusal_at_admission_still_keeps_the_order_of_its_image() -> None:
+    scene = Scene()
+    scene.actor.admitting = only("a2", scripted(Rejected(Reason.ORDER_KIND, "mixed")))
+    scene.actor.handling = gate = Gate("a1")
+    scene.bring(scene.lane(), "A/a1", "A/a2")
+    await settled()
+    assert scene.outcomes == []
+    gate.open("a1")
+    await settled()
+    assert scene.outcomes == [("a1", "completed"), ("a2", "order-kind")]
+
+
+async def test_unreadable_input_is_a_letter_with_its_coordinates() -> None:
+    scene = Scene()
+    (ticket,) = scene.bring(scene.lane(), value=b"not json")
+    (letter,) = scene.delivered
+    told = headers(letter)
+    assert (told["skustream.reason"], told["skustream.origin.offset"]) == ("invalid-event", "0")
+    assert letter.record.value == b"not json"
+    assert letter.record.key == b"key"
+    assert letter.ticket is ticket
+    assert "skustream.event-id" not in told
+
+
+async def test_a_bug_in_the_reader_costs_its_own_record_only() -> None:
+    """An error that left `accept` would leave the rest of the batch without walks: open for ever, the lane stalled."""
+    scene = Scene()
+
+    def breaks(record: object) -> StageRecord:
+        assert record is not None
+        raise ZeroDivisionError("a reader's bug")
+
+    lane = scene.lane()
+    scene.read = breaks
+    scene.bring(lane, "A/a1")
+    scene.read = lambda record: breaks(record) if record.offset == 1 else read(record)
+    scene.bring(lane, "A/a2", "A/a3")
+    await settled()
+    assert sorted(scene.outcomes) == [("", "bug"), ("a1", "completed"), ("a3", "completed")]
+    (letter,) = [item for item in scene.delivered if item.reason == "bug"]
+    assert "a reader's bug" in headers(letter)["skustream.traceback"]
+
+
+async def test_a_handlers_own_timeout_is_a_bug() -> None:
+    """Trap 16."""
+    scene = Scene()
+
+    async def impatient(record: StageRecord) -> None:
+        async with asyncio.timeout(-1):
+            await asyncio.Event().wait()
+
+    scene.actor.handling = impatient
+    scene.bring(scene.lane(), "A/a1")
+    await settled()
+    assert scene.outcomes == [("a1", "bug")]
+    assert headers(scene.delivered[0])["skustream.error"].startswith("TimeoutError")
+
+
+async def test_a_cancellation_from_inside_the_handler_is_a_bug_and_not_a_silent_end() -> None:
+    """The ticket would stay open for ever: a lane that stalls while the group looks healthy (trap 3)."""
+    scene = Scene()
+
+    async def cancelled(record: StageRecord) -> None:
+        raise asyncio.CancelledError
+
+    scene.actor.handling = only("a1", cancelled)
+    scene.bring(scene.lane(), "A/a1", "A/a2")
+    await settled()
+    assert scene.outcomes == [("a1", "bug"), ("a2", "completed")]
+
+
+async def test_bugs_in_a_row_pause_the_stage_and_a_success_begins_anew() -> None:
+    """Trap 11: letters would flood. Three letters, and the rest waits for a person."""
+    scene = Scene()
+    broken = True
+
+    async def handle(record: StageRecord) -> None:
+        if broken:
+            raise KeyError(record.event.event_id)
+
+    scene.actor.handling = handle
+    scene.bring(scene.lane(), *[f"S{n}/e{n}" for n in range(8)])
+    await settled()
+    assert [reason for _, reason in scene.outcomes] == ["bug"] * 3
+    assert scene.environment.is_paused()
+    assert "KeyError" in scene.environment.reasons()[0]
+    await scene.clock.pass_time(600)
+    assert len(scene.delivered) == 3
+    broken = False
+    await scene.clock.pass_time(60)
+    assert sorted(reason for _, reason in scene.outcomes) == ["bug"] * 3 + ["completed"] * 5
+    assert scene.worker._bugs_in_a_row == 0
+
+
+async def test_an_abandoned_lanes_walks_end_and_deliver_nothing() -> None:
+    scene = Scene()
+    scene.actor.handling = Gate("a1", "c1")
+    mine, theirs = scene.lane(0), scene.lane(1)
+    scene.bring(mine, "A/a1", "A/a2")
+    scene.bring(theirs, "B/b1", "C/c1")
+    await settled()
+    theirs.dead = True
+    scene.worker.abandon([theirs])
+    await settled()
+    assert scene.outcomes == [("b1", "completed")]
+    assert scene.worker.walking == 2
+    scene.bring(theirs, "D/d1")  # on its way when the lane died
+    mine.dead = True
+    scene.worker.abandon([mine])
+    await settled()
+    assert scene.worker.walking == 0
+    assert len(scene.delivered) == 1
+    assert "d1" not in scene.actor.admitted
+    assert not +scene.actor.inside
+
+
+async def test_tickets_of_a_dead_lane_start_no_walk() -> None:
+    scene = Scene()
+    lane = scene.lane()
+    lane.dead = True
+    scene.bring(lane, "A/a1")
+    await settled()
+    assert scene.actor.admitted == []
+
+
+async def test_nobody_overtakes_an_image_through_a_walk_that_was_called_off() -> None:
+    """a1 and a3 came from one partition, a2 between them from another (backfill), which is then revoked."""
+    scene = Scene()
+    scene.actor.handling = gate = Gate("a1")
+    mine, theirs = scene.lane(0), scene.lane(1)
+    scene.bring(mine, "A/a1")
+    scene.bring(theirs, "A/a2")
+    scene.bring(mine, "A/a3")
+    await settled()
+    scene.worker.abandon([theirs])
+    await settled()
+    assert scene.actor.started == ["a1"]
+    scene.bring(theirs, "A/a4")
+    scene.worker.abandon([theirs])
+    await settled()
+    scene.bring(mine, "A/a5")
+    await settled()
+    assert scene.actor.started == ["a1"]
+    gate.open("a1")
+    await settled()
+    assert scene.outcomes == [("a1", "completed"), ("a3", "completed"), ("a5", "completed")]
+    assert scene.worker._walks.last_of_image == {}
+
+
+async def test_stopping_lets_short_work_finish_and_leaves_the_rest_to_the_next_owner() -> None:
+    scene = Scene()
+    scene.actor.handling = gate = Gate("long", "short")
+    lane = scene.lane()
+    scene.bring(lane, "A/long", "B/short")
+    await settled()
+    stopping = asyncio.create_task(scene.worker.stop(0.05))
+    await settled()
+    gate.open("short")
+    await stopping
+    assert scene.outcomes == [("short", "completed")]
+    assert scene.worker.walking == 0
+    scene.bring(lane, "C/late")
+    await settled()
+    assert "late" not in scene.actor.admitted
+
+
+async def test_an_event_without_an_id_is_known_by_its_origin() -> None:
+    scene = Scene()
+    scene.actor.handling = scripted(Rejected(Reason.API_REJECTED, "422"))
+    scene.bring(scene.lane(), value=b'{"id": "A", "raw_url": "https://pim.example/a.jpg"}')
+    await settled()
+    assert headers(scene.delivered[0])["skustream.event-id"] == "product-images.raw-0-0-0"
+    assert scene.delivered[0].event_id == "product-images.raw-0-0-0"
