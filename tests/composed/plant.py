@@ -82,8 +82,8 @@ class Plant:
 
     # Hands.
 
-    def worker(self, **settings: str) -> WorkerProcess:
-        """A started worker; `settings` are environment variables beside the plant's own."""
+    def worker(self, *stages: str, **settings: str) -> WorkerProcess:
+        """A started worker of these stages (default: all); `settings` are environment variables beside our own."""
         own = {
             "PIXELAPI_KEY": API_KEY,
             "PIXELAPI_BASE": self.provider.base_url,
@@ -92,7 +92,8 @@ class Plant:
             "SKUSTREAM_STORE": f"s3://{self.bucket}/assets",
             "AWS_ENDPOINT_URL": self.s3.endpoint_url,
         }
-        worker = WorkerProcess(f"worker-{len(self.workers) + 1}", self.folder, {**SETTINGS, **own, **settings})
+        name = f"worker-{len(self.workers) + 1}"
+        worker = WorkerProcess(name, self.folder, {**SETTINGS, **own, **settings}, stages)
         self.workers.append(worker)
         return worker.start()
 

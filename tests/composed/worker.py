@@ -8,7 +8,7 @@ import sys
 import sysconfig
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ _STOP_SECONDS = 60.0
 class WorkerProcess:
     """A `skustream run` with these settings in its environment. Its lives share one log."""
 
-    def __init__(self, name: str, folder: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, name: str, folder: Path, settings: Mapping[str, str], stages: Sequence[str] = ()) -> None:
         self.name = name
+        self._arguments = [word for stage in stages for word in ("--stage", stage)]
         self.log = folder / f"{name}.log"
         self._port = free_ports(1)[0]
         self._spool = folder / f"spool-{name}"
@@ -37,7 +38,7 @@ class WorkerProcess:
     def start(self) -> "WorkerProcess":
         """Begin a life; it is not in its groups yet when this returns."""
         with self.log.open("ab") as log:
-            self._process = leash.start([*_command(), "run"], log=log, env=self._environment)
+            self._process = leash.start([*_command(), "run", *self._arguments], log=log, env=self._environment)
         return self
 
     def wait_ready(self) -> "WorkerProcess":
