@@ -120,18 +120,22 @@ class Ledger:
         return Entry(record, tag, 0.0) if tag is not None else None
 
     async def _move(self, entry: Entry, allowed: frozenset[LedgerState], change: dict[str, Any]) -> Entry:
-        """Apply `change` while the entry is of the same claim and in an allowed state; else return what stands."""
+        """Apply `change` while the entry is of the same claim and in an allowed state; else return what stands.
+
+        What stands is read from the store at least once: a stale `entry` of the caller's is never the answer.
+        """
         path = job_key_path(entry.record.key)
         current: Entry | None = entry
-        while current is not None and current.record.claim == entry.record.claim and current.state in allowed:
-            record = current.record.model_copy(update={**change, "nonce": _nonce()})
-            tag = await self._replace(path, dump(record), current.tag)
-            if tag is not None:
-                return Entry(record, tag, 0.0)
+        while current is not None:
+            if current.record.claim == entry.record.claim and current.state in allowed:
+                record = current.record.model_copy(update={**change, "nonce": _nonce()})
+                tag = await self._replace(path, dump(record), current.tag)
+                if tag is not None:
+                    return Entry(record, tag, 0.0)
+            elif current is not entry:
+                return current
             current = await self.look(entry.record.key)
-        if current is None:
-            raise LookupError(f"the ledger entry of job {entry.record.key} vanished; was it deleted by hand?")
-        return current
+        raise LookupError(f"the ledger entry of job {entry.record.key} vanished; was it deleted by hand?")
 
     async def _replace(self, path: str, body: bytes, tag: str) -> str | None:
         return await self._documents.replace(path, body, tag)
