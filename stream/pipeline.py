@@ -227,7 +227,9 @@ def _suggest(name: str, known: Collection[str]) -> str:
 
 def default_pipeline() -> Pipeline:
     """remove-bg → upscale → lifestyle → thumbnails, as shipped."""
-    return read_pipeline((Path(__file__).parent / "pipeline.yaml").read_text(), source="the shipped pipeline.yaml")
+    return read_pipeline(
+        (Path(__file__).parent / "pipeline.yaml").read_text(encoding="utf-8"), source="the shipped pipeline.yaml"
+    )
 
 
 def load_pipeline(path: Path | None) -> Pipeline:
@@ -235,9 +237,11 @@ def load_pipeline(path: Path | None) -> Pipeline:
     if path is None:
         return default_pipeline()
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise Misconfigured(f"the pipeline file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Misconfigured(f"the pipeline file {path} cannot be read: it is not UTF-8 text") from None
     return read_pipeline(text, source=str(path))
 
 

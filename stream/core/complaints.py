@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 MAX_FIELD_CHARACTERS = 100
-NO_EXPECTATION = "Input should be ", "String should have ", "Value error, "
+NO_EXPECTATION = "Input should be ", "String should have ", "String should ", "Value error, "
 USER_INFO = re.compile(r"//[^/@\s]*@")
 QUERY = re.compile(r"[?#].*", re.DOTALL)
 
@@ -46,7 +46,8 @@ def first_complaint(error: ValidationError, fields: Collection[str]) -> Complain
     for prefix in NO_EXPECTATION:
         expected = expected.removeprefix(prefix)
     detail = "null" if first["input"] is None else "wrong value"
-    others = len(complaints) - 1
+    # A list with a wrong item also counts as too short: the same fault once more.
+    others = sum(each["loc"] != first["loc"][: len(each["loc"])] for each in complaints[1:])
     return Complaint(field, f"{detail} (and {others} more)" if others else detail, harmless(first["input"]), expected)
 
 
