@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import hypothesis
 import pytest
 
 from tests.services import ServiceMissing
@@ -16,6 +17,10 @@ from tests.services.kafka import ExistingKafka, KafkaCluster, open_breakable, op
 from tests.services.s3 import S3Server
 
 Service = TypeVar("Service")
+
+# Machines are shared and noisy: how long one example takes proves nothing.
+hypothesis.settings.register_profile("skustream", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("skustream")
 
 
 def _demand(provide: Callable[[], Service]) -> Service:

@@ -22,7 +22,8 @@ from tests.unit.quota.simulated import Notes
 Opener = Callable[[Contract, int], AbstractAsyncContextManager[Quota]]
 POLL = Ask(AskKind.POLL)
 WIDE = Contract(10_000, 1.0)
-SOON_SECONDS = 0.2
+SOON_SECONDS = 1.0
+"""Longer than it takes to line everybody up, also on a machine under load."""
 
 
 @asynccontextmanager

@@ -156,7 +156,7 @@ def test_every_backdrop_can_be_shot_in_both_formats(backdrop: str) -> None:
     from stream.demo.drawings.studio import Photo  # noqa: PLC0415 - a small scene of its own
 
     image = shoot(Photo((), backdrop, 160, 120), 3)
-    assert (image.width, image.height) == (160, 120)
+    assert (image.width, image.height) == (120, 90)
     for name, magic in (("a.png", b"\x89PNG"), ("a.jpg", b"\xff\xd8\xff")):
         assert encode(image, name).startswith(magic)
 
