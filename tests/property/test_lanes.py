@@ -61,7 +61,7 @@ class LaneMachine(RuleBasedStateMachine):
         for hole in holes:
             self.log.append(self.log[-1] + 1 + hole)
 
-    @rule(count=st.integers(1, POLL_RECORDS))
+    @rule(count=st.one_of(st.integers(1, 3), st.integers(1, POLL_RECORDS)))
     def a_poll_is_admitted(self, count: int) -> None:
         if self.lane.full:
             return
@@ -175,6 +175,28 @@ def test_the_worst_pattern_never_passes_the_limit_and_never_jams(head: int, hole
             assert body_bytes(point) <= lane._marks_bound()
             assert len(point.metadata) <= MAX_TEXT_BYTES
             committed = Committed(HOME, point.offset, point.metadata)
+
+
+def test_a_long_run_behind_one_slow_head_is_one_range() -> None:
+    """So that a head of minutes costs no more marks than a head of seconds; holes in the run make no difference."""
+    lane = Lane(Committed(HOME, 0, ""), LaneLimits())
+    tickets = read_on(lane, list(range(0, 2000, 5)))
+    point = lane.point(tickets[1:])
+    assert point is not None
+    assert decode(point.offset, point.metadata) == [(5, 1996)]
+
+
+def test_a_range_may_be_read_again_piece_by_piece() -> None:
+    lane = Lane(Committed(HOME, 0, encode(0, [(1, 9)])), LaneLimits())
+    head = lane.admit(record(0))
+    assert head is not None
+    for offset in (1, 2, 5):
+        assert lane.admit(record(offset)) is None
+        point = lane.point()
+        assert point is not None
+        assert covered(point)(8)
+        assert body_bytes(point) <= lane._marks_bound()
+    assert lane.point([head]) == CommitPoint(HOME, 6, encode(6, [(6, 9)]))
 
 
 def test_a_lane_born_with_more_marks_than_its_limit_reads_on() -> None:

@@ -275,6 +275,22 @@ async def test_nobody_overtakes_an_image_through_a_walk_that_was_called_off() ->
     assert scene.worker._walks.last_of_image == {}
 
 
+async def test_an_image_is_forgotten_when_its_last_walk_ends() -> None:
+    """Also when the last in line was called off before the one in front of it ended: millions of images pass by."""
+    scene = Scene()
+    scene.actor.handling = gate = Gate("a1")
+    mine, theirs = scene.lane(0), scene.lane(1)
+    scene.bring(mine, "A/a1")
+    scene.bring(theirs, "A/a2")
+    await settled()
+    scene.worker.abandon([theirs])
+    await settled()
+    gate.open("a1")
+    await settled()
+    assert scene.outcomes == [("a1", "completed")]
+    assert scene.worker._walks.last_of_image == {}
+
+
 async def test_stopping_lets_short_work_finish_and_leaves_the_rest_to_the_next_owner() -> None:
     scene = Scene()
     scene.actor.handling = gate = Gate("long", "short")
