@@ -57,6 +57,7 @@ class Ledger:
             claimed_at=self._clock.wall(),
             lease_seconds=self._lease_seconds,
             failed_jobs=before.failed_jobs if before else (),
+            failed_credits=before.failed_credits if before else Decimal(0),
         )
         path, body = job_key_path(key), dump(record)
         try:
@@ -99,15 +100,22 @@ class Ledger:
         change = {"state": LedgerState.SETTLED, "assets": assets, "credits": credits_charged, "output_url": None}
         return await self._move(entry, RUNNING, change)
 
-    async def fail(self, entry: Entry, detail: str) -> Entry:
-        """The provider itself reported this attempt failed."""
-        failed = (*entry.record.failed_jobs, entry.record.job_id or "synchronous")
-        change = {"state": LedgerState.FAILED, "detail": detail, "failed_jobs": failed}
+    async def fail(self, entry: Entry, detail: str, *, credits_charged: Decimal | None = None) -> Entry:
+        """The provider itself reported this attempt failed; `credits_charged` as it told, None where it did not."""
+        record = entry.record
+        change = {
+            "state": LedgerState.FAILED,
+            "detail": detail,
+            "failed_jobs": (*record.failed_jobs, record.job_id or "synchronous"),
+            "failed_credits": record.failed_credits + (record.credits if credits_charged is None else credits_charged),
+            "credits": Decimal(0),
+        }
         return await self._move(entry, RUNNING, change)
 
-    async def block(self, entry: Entry, detail: str) -> Entry:
-        """The safety filter refused the picture."""
-        return await self._move(entry, RUNNING, {"state": LedgerState.BLOCKED, "detail": detail})
+    async def block(self, entry: Entry, detail: str, *, credits_charged: Decimal | None = None) -> Entry:
+        """The safety filter refused the picture; `credits_charged` as for `fail`."""
+        told = {} if credits_charged is None else {"credits": credits_charged}
+        return await self._move(entry, RUNNING, {"state": LedgerState.BLOCKED, "detail": detail, **told})
 
     async def overdue(self, entry: Entry, detail: str) -> Entry:
         """The job outlived its deadline; its id stays."""

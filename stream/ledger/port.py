@@ -67,6 +67,13 @@ class JobRecord(Frozen):
     credits: Decimal = Decimal(0)
     detail: str | None = None
     failed_jobs: tuple[str, ...] = ()
+    failed_credits: Decimal = Decimal(0)
+    """What the failed attempts cost, as PixelAPI last told; `credits` is the present attempt's alone."""
+
+    @property
+    def total_credits(self) -> Decimal:
+        """What the job cost so far, all attempts."""
+        return self.credits + self.failed_credits
 
 
 @dataclass(frozen=True, slots=True)

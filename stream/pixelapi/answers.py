@@ -15,7 +15,7 @@ from http import HTTPStatus
 from stream.core.errors import Ambiguous, Reason, Rejected, Resource, StreamError, Throttled, Transient, Unavailable
 from stream.pixelapi import waits
 from stream.pixelapi.jobs import balance_in, job_in
-from stream.pixelapi.port import Balance, JobReport, JobState, UnknownJob
+from stream.pixelapi.port import Balance, Busy, JobReport, JobState, UnknownJob
 from stream.pixelapi.wording import Content, Kind, Scrubber, content_of, message_in
 
 _ROUTE_MISSING = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
@@ -67,7 +67,8 @@ def read_submit(answer: Answer, scrub: Scrubber) -> JobReport:
     if HTTPStatus(400) <= answer.status < HTTPStatus(500):
         raise Rejected(Reason.API_REJECTED, said)
     if api_spoke(answer, scrub):
-        raise Transient(said, after_seconds=_asked_seconds(answer, said))
+        kind = Busy if answer.status == HTTPStatus.SERVICE_UNAVAILABLE else Transient
+        raise kind(said, after_seconds=_asked_seconds(answer, said))
     raise Ambiguous(f"{said}; the job may have been bought")
 
 

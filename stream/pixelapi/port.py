@@ -57,6 +57,10 @@ class UnknownJob(Transient):
     """A poll's 404: the job is not known at that path. It may be a wrong path or a replica that lags."""
 
 
+class Busy(Transient):
+    """A submit's 503 in the API's own words: it is overloaded, whatever was ordered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Balance:
     """`GET /account/balance`."""

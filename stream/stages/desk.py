@@ -25,6 +25,7 @@ from stream.objects.port import ObjectStore
 from stream.pipeline import Pipeline
 from stream.pixelapi.port import PixelApi
 from stream.quota.port import Quota
+from stream.stages.outage import Outage
 from stream.stages.pace import Pace
 from stream.topics import Topics
 
@@ -93,6 +94,7 @@ class Desk:
     claim_poll_seconds: float = 1.0
     recovered: Callable[..., None] = lambda *_: None
     unbroken: Unbroken = field(default_factory=Unbroken)
+    outage: Outage = field(default_factory=Outage)
     pulse: Pulse = field(default_factory=Pulse)
     locks: "weakref.WeakValueDictionary[str, asyncio.Lock]" = field(default_factory=weakref.WeakValueDictionary)
 
@@ -106,4 +108,11 @@ class Desk:
     def api_answers(self) -> None:
         """PixelAPI answered a question of ours: key, access and host are in order."""
         self.pulse.last_answer = self.clock.monotonic()
-        self.recovered(Resource.API_KEY, Resource.API_ACCESS, Resource.API_OUTAGE, Resource.API_CONTRACT)
+        self.recovered(Resource.API_KEY, Resource.API_ACCESS, Resource.API_CONTRACT)
+        if not self.outage.lasts:  # it may answer polls all the while and be too busy for any order
+            self.recovered(Resource.API_OUTAGE)
+
+    def api_takes_orders(self) -> None:
+        """PixelAPI took an order, or refused it for the picture's sake."""
+        self.outage.over()
+        self.api_answers()

@@ -49,6 +49,6 @@ def with_facts(error: Error, entry: Entry) -> Error:
         "job-key": record.key,
         "job-ids": ",".join(dict.fromkeys(job_ids)),
         "operation": record.operation,
-        "credits": str(record.credits),
+        "credits": str(record.total_credits),
     }
     return error

@@ -44,10 +44,10 @@ async def _bring_home(desk: Desk, errand: Errand, entry: Entry) -> None:
             await desk.clock.sleep(desk.pace.next_seconds(errand.operation, turn))
         report = await poll.until_the_end()
         if report.state is JobState.FAILED:
-            await desk.ledger.fail(entry, report.detail or "no reason given")
+            await desk.ledger.fail(entry, report.detail or "no reason given", credits_charged=report.credits)
             return
         if report.state is JobState.BLOCKED:
-            await desk.ledger.block(entry, report.detail or "no reason given")
+            await desk.ledger.block(entry, report.detail or "no reason given", credits_charged=report.credits)
             return
         if report.output_url is not None:
             try:
@@ -141,4 +141,5 @@ async def _settle(desk: Desk, errand: Errand, entry: Entry, report: JobReport, u
         naming = Naming(errand.stage.makes, errand.job.short)
         asset = await rehost(desk, errand.record, naming, spooled.path, picture, sha256=spooled.sha256, seconds=seconds)
     charged = report.credits if report.credits is not None else entry.record.credits
-    await desk.ledger.settle(entry, {errand.stage.makes: asset.model_copy(update={"credits": charged})}, charged)
+    paid = asset.model_copy(update={"credits": charged + entry.record.failed_credits})
+    await desk.ledger.settle(entry, {errand.stage.makes: paid}, charged)

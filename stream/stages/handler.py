@@ -5,13 +5,14 @@ Comes in: a record of the stage's input topic. Goes out: the one record it becom
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from stream.core.errors import Reason, Rejected
 from stream.events import Origin
 from stream.outcome import Outcome, OutcomeKind
 from stream.pipeline import Stage
 from stream.records import Asset, StageRecord, Status, terminal_of
 from stream.stages.add_shadow import add_shadow
 from stream.stages.desk import Desk
-from stream.stages.intake import take_in
+from stream.stages.intake import take_in, taken_in
 from stream.stages.manifest import publish
 from stream.stages.purchase import Superseded
 from stream.stages.remove_bg import remove_bg
@@ -49,8 +50,10 @@ class StageHandler:
     async def handle(self, record: StageRecord) -> Outcome:
         """See `Handler`. Nothing is bought for a stale event; an accepted job is finished and settled first."""
         desk, stage = self._desk, self._stage
+        newer = await desk.newest.superseding(record)
+        if newer is not None:
+            return self._terminal(await self._brought_home(record), Status.SUPERSEDED, newer)
         try:
-            await self._refuse_stale(record)
             if self._is_first:
                 record = await take_in(desk, record)
             route = desk.pipeline.route(record.event)
@@ -66,6 +69,23 @@ class StageHandler:
         if newer is not None:
             return self._terminal(record, Status.SUPERSEDED, newer)
         return self._terminal(record, Status.COMPLETED, None)
+
+    async def _brought_home(self, record: StageRecord) -> StageRecord:
+        """A stale record, with what was bought for it before anybody knew that it is stale (a crash lies between)."""
+        desk, stage = self._desk, self._stage
+        if stage.local or stage not in desk.pipeline.route(record.event):
+            return record
+        known = await taken_in(desk, record) if self._is_first else record
+        if known is None:
+            return record
+        try:
+            return known.with_assets(dict(await WORK[stage.operation](desk, known, stage)))
+        except Superseded:
+            return record
+        except Rejected as end:
+            if end.reason in {Reason.JOB_FAILED, Reason.JOB_BLOCKED}:
+                return record
+            raise
 
     async def _refuse_stale(self, record: StageRecord) -> None:
         newer = await self._desk.newest.superseding(record)

@@ -43,6 +43,19 @@ async def take_in(desk: Desk, record: StageRecord) -> StageRecord:
     return record.with_assets({RAW_ASSET: asset})
 
 
+async def taken_in(desk: Desk, record: StageRecord) -> StageRecord | None:
+    """As `take_in`, but only what an earlier walk took in; None when there is nothing, or the photo is gone."""
+    try:
+        version = record.source_version or await source_version(desk, record)
+    except Rejected:
+        return None
+    record = record.with_assets({}, source_version=version)
+    entry = await desk.ledger.look(job_name(record, RAW_RECIPE).key)
+    if entry is None or entry.state is not LedgerState.SETTLED:
+        return None
+    return record.with_assets({RAW_ASSET: entry.record.assets[RAW_ASSET]})
+
+
 async def source_version(desk: Desk, record: StageRecord) -> str:
     """As given; else what the server's HEAD tells; else a hash of the URL. Resolved once, then carried."""
     event = record.event

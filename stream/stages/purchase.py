@@ -101,6 +101,7 @@ async def _wait_for_claim(desk: Desk, entry: Entry) -> None:
 
 async def _buy(desk: Desk, errand: Errand, seen: Entry | None) -> None:
     """Ask, then spend without interruption. A lost claim spends nothing: the caller looks again."""
+    await _refuse_stale(desk, errand)  # before the line as after it: a stale event must not wait for a grant
     ask = Ask(AskKind.SUBMIT, errand.record.priority, errand.stage_index, errand.job.key)
     grant = await desk.quota.admit(ask)
     await desk.unbroken.run(_spend(desk, errand, seen, grant))
@@ -109,9 +110,7 @@ async def _buy(desk: Desk, errand: Errand, seen: Entry | None) -> None:
 async def _spend(desk: Desk, errand: Errand, seen: Entry | None, grant: Grant) -> None:
     is_sent = False
     try:
-        newer = await desk.newest.superseding(errand.record)
-        if newer is not None:
-            raise Superseded(newer)
+        await _refuse_stale(desk, errand)
         async with _picture(desk, errand) as source:
             entry = await desk.ledger.claim(errand.job.key, errand.operation, errand.payer, seen)
             if entry is None:
@@ -126,6 +125,12 @@ async def _spend(desk: Desk, errand: Errand, seen: Entry | None, grant: Grant) -
     finally:
         if not is_sent:
             grant.give_back()
+
+
+async def _refuse_stale(desk: Desk, errand: Errand) -> None:
+    newer = await desk.newest.superseding(errand.record)
+    if newer is not None:
+        raise Superseded(newer)
 
 
 @asynccontextmanager
@@ -149,8 +154,10 @@ async def _submit(desk: Desk, errand: Errand, entry: Entry, order: Order, grant:
     except DEFINITE as error:
         grant.answered()
         if isinstance(error, Rejected):
-            desk.api_answers()
+            desk.api_takes_orders()
         await _durable(desk, partial(desk.ledger.release, entry, str(error)))
+        if isinstance(error, Transient) and desk.outage.refused(errand.job.key, error):
+            raise Unavailable(Resource.API_OUTAGE, str(error), after_seconds=error.after_seconds) from None
         raise
     except BaseException as error:
         grant.answered()
@@ -162,7 +169,7 @@ async def _submit(desk: Desk, errand: Errand, entry: Entry, order: Order, grant:
             with_facts(error, entry)
         raise
     grant.answered()
-    desk.api_answers()
+    desk.api_takes_orders()
     desk.recovered(Resource.API_CREDITS)
     await _accept(desk, errand, entry, report)
 
