@@ -5,10 +5,11 @@ Comes in: a raw event (first stage) or a stage record's bytes. Goes out: bytes f
 
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 import orjson
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from stream.core.errors import Reason, Rejected
 from stream.events import MAX_EVENT_BYTES, Count, Frozen, Origin, Place, Priority, RawEvent, read_model, read_raw
@@ -59,14 +60,10 @@ class StageRecord(Frozen):
     started_at: float
     assets: dict[str, Asset] = Field(default_factory=dict)
 
-    _event: RawEvent | None = PrivateAttr(default=None)
-
-    @property
+    @cached_property
     def event(self) -> RawEvent:
         """The raw event, read once."""
-        if self._event is None:
-            self._event = read_raw(self.raw.encode())
-        return self._event
+        return read_raw(self.raw.encode())
 
     @property
     def place(self) -> Place:
@@ -147,7 +144,7 @@ def first_record(
     record = StageRecord(
         raw=value.decode(), origin=origin, timestamp_ms=timestamp_ms, priority=priority, started_at=started_at
     )
-    record._event = event  # noqa: SLF001 - what was just read need not be read again
+    record.__dict__["event"] = event  # what was just read need not be read again
     return record
 
 

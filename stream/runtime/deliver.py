@@ -18,7 +18,7 @@ from stream.runtime.worker import Delivery
 
 log = structlog.get_logger(__name__)
 
-MAX_BATCH = 500
+MAX_BATCH = 2_000
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 ABORT_WAIT_SECONDS = 0.2
 HOLD_FIRST_SECONDS = 1.0

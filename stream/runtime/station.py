@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.05
 POLL_RECORDS = 200
+POLLS_A_TURN = 10
 REOPEN_SECONDS = 2.0
 
 
@@ -171,13 +172,24 @@ class Station:
         if link is None:
             raise LinkBroken("never opened")
         self.last_turn = self._parts.clock.monotonic()
-        records = link.poll(POLL_SECONDS, POLL_RECORDS)
-        if records:
-            self.last_record = self.last_turn
-            self._admit(records)
+        self._take_in(link)
         self._collect()
         self._deliverer.deliver_due(link)
         self._hold_or_let_in(link)
+
+    def _take_in(self, link: Link) -> None:
+        """Poll once, and on while whole batches come: a turn with a commit in it is long."""
+        timeout_seconds = POLL_SECONDS
+        for _ in range(POLLS_A_TURN):
+            records = link.poll(timeout_seconds, POLL_RECORDS)
+            if not records:
+                return
+            self.last_record = self._parts.clock.monotonic()
+            self._admit(records)
+            if len(records) < POLL_RECORDS:
+                return
+            self._hold_or_let_in(link)
+            timeout_seconds = 0.0
 
     def _admit(self, records: list[InRecord]) -> None:
         tickets: list[Ticket] = []
