@@ -169,9 +169,9 @@ async def _submit(desk: Desk, errand: Errand, entry: Entry, order: Order, grant:
             with_facts(error, entry)
         raise
     grant.answered()
+    await _accept(desk, errand, entry, report)
     desk.api_takes_orders()
     desk.recovered(Resource.API_CREDITS)
-    await _accept(desk, errand, entry, report)
 
 
 async def _accept(desk: Desk, errand: Errand, entry: Entry, report: JobReport) -> None:

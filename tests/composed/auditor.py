@@ -1,9 +1,10 @@
-"""The auditor: reads what the plant left behind and names every law it finds broken. Knows the contract, not the code."""
+"""The auditor: reads what the plant left behind and names every law it finds broken. It shares no code with stream."""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -114,7 +115,7 @@ def _bought_once(evidence: Evidence, report: Report) -> None:
         purchases.setdefault(_purchase(job), []).append(job)
     for purchase, jobs in purchases.items():
         jobs.sort(key=lambda job: job["submitted_at"])
-        for earlier, later in zip(jobs, jobs[1:], strict=False):
+        for earlier, later in pairwise(jobs):
             if earlier["status"] != "failed" or earlier["finished_at"] > later["submitted_at"]:
                 report.problems.append(f"L2: bought again while {earlier['status']}: {purchase}")
     report.jobs_accepted = len(evidence.books["jobs"])
@@ -170,8 +171,13 @@ def _money(evidence: Evidence, report: Report, unknown: list[dict[str, Any]]) ->
     """Credits told in ends and letters add up to what the provider took, jobs of unknown fate apart."""
     report.net_credits = _net(evidence.books["jobs"])
     told = sum((Decimal(record.json()["credits"]) for record in evidence.records["completed"]), start=Decimal(0))
+    resolved = {entry["key"]: entry for entry in evidence.jobs().values() if entry["state"] == "settled"}
     for letter in evidence.records["dead-letter"]:
         told += _told_in(letter)
+        if letter.headers["skustream.reason"] == AMBIGUOUS:
+            # An acceptance that came late: the ledger has the price the letter could not know.
+            entry = resolved.pop(letter.headers["skustream.job-key"], None)
+            told += Decimal(entry["credits"]) if entry else 0
     expected = report.net_credits - _net(unknown)
     if told != expected:
         report.problems.append(f"L4: ends and letters tell of {told} credits, the provider took {expected}")
@@ -186,7 +192,9 @@ def _told_in(letter: Record) -> Decimal:
 
 
 def _net(jobs: Iterable[dict[str, Any]]) -> Decimal:
-    return sum((Decimal(str(job["charged_credits"])) - Decimal(str(job["refunded_credits"])) for job in jobs), Decimal(0))
+    return sum(
+        (Decimal(str(job["charged_credits"])) - Decimal(str(job["refunded_credits"])) for job in jobs), Decimal(0)
+    )
 
 
 def _in_contract(evidence: Evidence, report: Report, contract: tuple[int, float]) -> None:
@@ -214,6 +222,8 @@ def _no_key_anywhere(evidence: Evidence, report: Report) -> None:
             if any(key.encode() in text for text in texts):
                 report.problems.append(f"the API key is in {record.at}")
     report.problems += [f"the API key is in the object {name}" for name in evidence.documents.get("_leaks", {})]
-    report.problems += [f"the API key is in {log.name}" for log in evidence.logs if key in log.read_text(errors="replace")]
+    report.problems += [
+        f"the API key is in {log.name}" for log in evidence.logs if key in log.read_text(errors="replace")
+    ]
     if evidence.books["totals"]["key_leaks"]:
         report.problems.append("the API key was sent with a download")

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from tests.composed.gate import Gate
 from tests.composed.plant import Plant
 from tests.services.kafka import ExistingKafka, KafkaCluster
 from tests.services.s3 import S3Server
 
 Plants = Callable[..., Plant]
+Gates = Callable[[int], Gate]
 
 
 @pytest.fixture
@@ -29,6 +31,20 @@ def plants(tmp_path: Path, s3: S3Server, prefix: str, request: pytest.FixtureReq
     yield build
     for plant in opened:
         plant.close()
+
+
+@pytest.fixture
+def gates() -> Iterator[Gates]:
+    """Gates in front of ports; closed at the end."""
+    opened: list[Gate] = []
+
+    def build(port: int) -> Gate:
+        opened.append(Gate(port))
+        return opened[-1]
+
+    yield build
+    for gate in opened:
+        gate.close()
 
 
 OPENED = pytest.StashKey[list[Plant]]()

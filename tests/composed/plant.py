@@ -113,8 +113,7 @@ class Plant:
         for event in events:
             value = json.dumps(event).encode() if isinstance(event, dict) else event
             named = key or (event["sku_id"] if isinstance(event, dict) else "unreadable")
-            more = {} if partition < 0 else {"partition": partition}
-            self._producer.produce(self.topic("raw"), key=named, value=value, **more)
+            self._producer.produce(self.topic("raw"), key=named, value=value, partition=partition)
         assert self._producer.flush(30) == 0
 
     def send_new(self, count: int, *, sku: str = "SKU", **fields: Any) -> list[str]:
@@ -144,12 +143,17 @@ class Plant:
         return fitting()
 
     def wait_accepted(self, count: int, *, timeout_seconds: float = 60) -> None:
-        """Return once `count` job ids are durable as `accepted` and no submit is open. Raises TimeoutError."""
-        until(
-            lambda: self.states().count("accepted") >= count and not self.provider.open_submits(),
-            timeout_seconds=timeout_seconds,
-            what=f"{count} durable job ids",
-        )
+        """Return once `count` jobs were taken, all their ids are durable and no submit is open. Raises TimeoutError."""
+
+        def durable() -> bool:
+            taken = {job["id"] for job in self.provider.jobs()}
+            return len(taken) >= count and taken <= self.durable_ids() and not self.provider.open_submits()
+
+        until(durable, timeout_seconds=timeout_seconds, what=f"{count} durable job ids")
+
+    def durable_ids(self) -> set[str]:
+        """Every job id in the ledger."""
+        return {json.loads(body)["job_id"] for _, body in contents(self.target(), under="_ledger/jobs/")}
 
     def states(self) -> list[str]:
         """The state of every job in the ledger, as it stands in the store."""
@@ -168,8 +172,7 @@ class Plant:
     def diary(self) -> str:
         """The ends of all logs, for the report of a failed test."""
         pages = [f"--- {worker.name}\n{worker.last_words()}" for worker in self.workers]
-        counted = {event: ends for event, ends in self.watcher.ended.by_event().items()}
-        return "\n".join([*pages, f"--- ends {json.dumps(counted)}"])
+        return "\n".join([*pages, f"--- ends {json.dumps(self.watcher.ended.by_event())}"])
 
 
 def drawn_lots(seed: int | None = None) -> tuple[random.Random, int]:

@@ -2,14 +2,16 @@
 
 import json
 import signal
-import subprocess
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.services import leash
 from tests.services.waiting import free_ports, listens, until
+
+if TYPE_CHECKING:
+    import subprocess
 
 API_KEY = "pk_test_3f9c1d7e5b"
 QUICK = {"minimum_seconds": 0.05, "maximum_seconds": 0.3}
@@ -45,11 +47,14 @@ class Provider:
 
     def ledger(self) -> dict[str, Any]:
         """Every request, every job, every credit."""
-        return self._call("/_sim/ledger")
+        found: dict[str, Any] = self._call("/_sim/ledger")
+        return found
 
     def summary(self, window_seconds: float | None = None) -> dict[str, Any]:
         """The totals; the sliding window as long as told."""
-        return self._call("/_sim/summary" + (f"?window_seconds={window_seconds}" if window_seconds else ""))
+        asked = f"?window_seconds={window_seconds}" if window_seconds else ""
+        found: dict[str, Any] = self._call("/_sim/summary" + asked)
+        return found
 
     def open_submits(self) -> list[dict[str, Any]]:
         """Submits that arrived and have no answer yet."""

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from tests.composed.auditor import AMBIGUOUS, audit
-from tests.composed.conftest import Plants
+from tests.composed.conftest import Gates, Plants
 from tests.services.waiting import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.s3]
@@ -94,17 +94,23 @@ def test_a_worker_frozen_past_its_session_and_thawed_buys_nothing_twice_and_ends
     assert report.jobs_accepted == 18
 
 
-def test_an_acceptance_that_comes_late_wins_over_the_doubt(plants: Plants) -> None:
-    """Frozen inside its submit, taken for dead, thawed: the job id is known after all, and a re-sent event uses it."""
-    slow = {"answer_delay": {"minimum_seconds": 1.5, "maximum_seconds": 1.5}}
-    plant = plants(behaviour=slow)
-    frozen = plant.worker()
+def test_an_acceptance_that_comes_late_wins_over_the_doubt(plants: Plants, gates: Gates) -> None:
+    """Its store is cut off just when the answer comes, then it is frozen and taken for dead.
+
+    Thawed, it writes the job id down after all: the doubt is over, and a re-sent event uses the job.
+    """
+    plant = plants(behaviour={"answer_delay": {"minimum_seconds": 2, "maximum_seconds": 2}})
+    gate = gates(int(plant.s3.endpoint_url.rpartition(":")[2]))
+    frozen = plant.worker(AWS_ENDPOINT_URL=f"http://127.0.0.1:{gate.port}")
     event = plant.event("SKU")
     plant.send(event)
     until(lambda: bool(plant.provider.open_submits()), timeout_seconds=60, what="an open submit")
+    gate.shut()
+    until(lambda: bool(frozen.said("ledger-write-waits")), timeout_seconds=60, what="an answer that cannot be kept")
     frozen.tell(signal.SIGSTOP)
     plant.worker()
     assert plant.wait_ended(1).letters[0]["skustream.reason"] == AMBIGUOUS
+    gate.open()
     frozen.tell(signal.SIGCONT)
     until(lambda: "ambiguous" not in plant.states(), timeout_seconds=60, what="the late answer written down")
     plant.send({**event, "event_id": "again"})

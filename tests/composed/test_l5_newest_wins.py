@@ -54,12 +54,29 @@ def test_of_two_events_of_one_time_and_different_content_the_first_admitted_stan
     plant.worker()
     moment = "2026-11-22T10:00:00Z"
     plant.send(plant.event("SKU", occurred_at=moment, version="a", event_id="first"))
+    plant.wait_jobs(1)
     plant.send(plant.event("SKU", occurred_at=moment, version="b", event_id="second"))
     ended = plant.wait_ended(2)
     assert [ended.record_of(name)["status"] for name in ("first", "second")] == ["completed", "superseded"]
     report = audit(plant.target())
     assert report.problems == []
     assert report.jobs_accepted == 3
+
+
+def test_of_rivals_that_come_together_one_is_chosen_and_its_assets_alone_are_shown(plants: Plants) -> None:
+    """Trap 17: many events of one key at once, all of one time. Which one stands is decided once, for everybody."""
+    plant = plants()
+    plant.worker()
+    plant.worker()
+    moment = "2026-11-22T10:00:00Z"
+    plant.send(*(plant.event("SKU", occurred_at=moment, version=f"v{number}") for number in range(6)))
+    ended = plant.wait_ended(6)
+    (winner,) = [record for record in ended.completed if record["status"] == "completed"]
+    shown = {asset["key"] for asset in _manifest(plant)["assets"].values()}
+    assert shown == {asset["key"] for asset in winner["assets"].values()}
+    report = audit(plant.target())
+    assert report.problems == []
+    assert (report.ends["superseded"], report.jobs_accepted) == (5, 3)
 
 
 def test_an_older_event_overtaken_in_the_middle_of_its_job_settles_it_and_ends_superseded(plants: Plants) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from tests.composed.auditor import MAX_HEADER_BYTES, audit
 from tests.composed.conftest import Plants

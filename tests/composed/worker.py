@@ -2,18 +2,21 @@
 
 import json
 import os
+import re
 import signal
-import subprocess
 import sys
 import sysconfig
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.services import leash
 from tests.services.waiting import free_ports, until
+
+if TYPE_CHECKING:
+    import subprocess
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
@@ -55,6 +58,14 @@ class WorkerProcess:
     def ailments(self) -> list[str]:
         """What `/livez` says."""
         return self._ask("/livez")
+
+    def gauge(self, name: str) -> float:
+        """The sum of a metric's series, as Prometheus would scrape them."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as answer:
+            page = answer.read().decode()
+        found = re.findall(rf"^{name}\{{[^}}]*\}} (\S+)$", page, re.MULTILINE)
+        assert found, f"no series of {name}"
+        return sum(map(float, found))
 
     @property
     def pid(self) -> int:
@@ -101,7 +112,7 @@ class WorkerProcess:
 
     def _ask(self, path: str) -> list[str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:
                 found: list[str] = json.load(answer)["reasons"]
         except urllib.error.HTTPError as answer:
             with answer:
