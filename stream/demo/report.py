@@ -100,19 +100,24 @@ def write_report(path: Path, summary: Summary, rows: list[SkuRow]) -> None:
 
 
 def write_summary_json(path: Path, summary: Summary) -> None:
-    """Write the totals as JSON, whole or not at all; credits are decimal text, so no cent is rounded away."""
+    """Write the totals as JSON, whole or not at all."""
     content = {
         "total": summary.total,
         "success": summary.success,
         "failed": summary.failed,
         "success_rate": summary.success_rate,
         "failed_skus": [{"sku_id": sku, "reason": reason} for sku, reason in summary.failed_skus.items()],
-        "credits": str(summary.credits),
+        "credits": _number(summary.credits),
         "submits": summary.submits,
         "requests": summary.requests,
         "seconds": round(summary.seconds, 3),
     }
     _write_whole(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _number(amount: Decimal) -> int | float:
+    """A JSON number: whole where the amount is."""
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
 
 
 def _write_whole(path: Path, text: str) -> None:

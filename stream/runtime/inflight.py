@@ -44,6 +44,7 @@ class Lane:
         self.damaged: str | None = None
         self._limits = limits
         self._next = committed.offset
+        self._has_admitted = False
         self._window: deque[tuple[int, int]] = deque()
         """From the lowest open ticket on: offset, and the bytes it may cost in the marks."""
         self._window_cost = 0
@@ -85,9 +86,10 @@ class Lane:
     def admit(self, record: InRecord) -> Ticket | None:
         """A ticket for `record`, or None when it was finished before our time."""
         if self._next is not None and record.offset < self._next:
-            raise ValueError(f"offset {record.offset} of {self.partition} after {self._next - 1}")
+            self._begin_again(record.offset)
         previous = self._next if self._next is not None else record.offset
         self._next = record.offset + 1
+        self._has_admitted = True
         done = self._is_ahead(record.offset)
         if done and not self._window:
             return None
@@ -100,6 +102,17 @@ class Lane:
         self._open[record.offset] = ticket
         self._open_bytes += record.size_bytes
         return ticket
+
+    def _begin_again(self, offset: int) -> None:
+        """The committed offset is past the end, so the client was sent back: the topic was made anew.
+
+        Only a lane that has admitted nothing yet may find that out; later it would be a fault of the client.
+        """
+        if self._has_admitted:
+            raise ValueError(f"offset {offset} of {self.partition} after {self._next}")
+        self.damaged = f"committed offset {self._next} is gone, the partition begins again at {offset}"
+        self._next = offset
+        self._ahead = []
 
     def point(self, finishing: Collection[Ticket] = ()) -> CommitPoint | None:
         """What may be committed once `finishing` is delivered; None while nothing was read or committed."""

@@ -126,9 +126,8 @@ class Station:
         self.last_record = self._parts.clock.monotonic()
         for start in committed:
             lane = Lane(start, self._parts.limits)
-            if lane.damaged is not None:
-                log.error("commit-metadata-unreadable", partition=str(start.partition), cause=lane.damaged)
             self._lanes[start.partition] = lane
+            self._tell_damage(lane)
         if committed:
             self._parts.recorder.rebalanced(self._parts.stage, "assigned")
             log.info("partitions-assigned", stage=self._parts.stage, partitions=_names(c.partition for c in committed))
@@ -195,11 +194,20 @@ class Station:
         tickets: list[Ticket] = []
         for record in records:
             lane = self._lanes.get(Partition(record.topic, record.partition))
-            ticket = lane.admit(record) if lane is not None else None
+            if lane is None:
+                continue
+            ticket = lane.admit(record)
+            self._tell_damage(lane)
             if ticket is not None:
                 tickets.append(ticket)
         if tickets:
             self._on_loop(self._walks.accept, tickets)
+
+    def _tell_damage(self, lane: Lane) -> None:
+        if lane.damaged is not None:
+            partition = f"{lane.partition.topic}/{lane.partition.number}"
+            log.error("committed-position-unusable", stage=self._parts.stage, partition=partition, cause=lane.damaged)
+            lane.damaged = None
 
     def _collect(self) -> None:
         found: list[Delivery] = []

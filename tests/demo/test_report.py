@@ -222,7 +222,7 @@ def test_summary_json_has_its_keys(tmp_path: Path) -> None:
         "failed": 1,
         "success_rate": 0.5,
         "failed_skus": [{"sku_id": HOSTILE, "reason": "bad"}],
-        "credits": "151.25",
+        "credits": 151.25,
         "submits": 6,
         "requests": 1412,
         "seconds": 83.4,

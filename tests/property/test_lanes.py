@@ -248,13 +248,23 @@ def test_a_first_ever_lane_starts_where_the_log_does() -> None:
 
 def test_records_come_in_order_and_tickets_settle_once() -> None:
     lane = Lane(Committed(HOME, 5, ""), LaneLimits())
-    with pytest.raises(ValueError, match="offset 4"):
-        lane.admit(record(4))
     ticket = lane.admit(record(5))
     assert ticket is not None
+    with pytest.raises(ValueError, match="offset 4"):
+        lane.admit(record(4))
     lane.settle([ticket])
     with pytest.raises(ValueError, match="is not open"):
         lane.settle([ticket])
+
+
+def test_a_topic_made_anew_is_read_from_its_beginning() -> None:
+    """What was committed, and the marks beyond it, belong to records that are gone."""
+    lane = Lane(Committed(HOME, 5, encode(5, [(6, 9)])), LaneLimits())
+    tickets = [lane.admit(record(offset)) for offset in (0, 1, 6)]
+    assert all(tickets)
+    assert lane.damaged is not None
+    assert "begins again at 0" in lane.damaged
+    assert lane.point() == CommitPoint(HOME, 0, "")
 
 
 def test_a_full_lane_reopens_only_well_below_its_limit() -> None:

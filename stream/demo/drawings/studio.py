@@ -148,5 +148,5 @@ def encode(image: Any, name: str) -> bytes:
     return jpeg
 
 
-DEVELOPED = 0.75
+DEVELOPED = 0.64
 Drawing = Callable[[], Photo]
