@@ -142,7 +142,7 @@ def _tiles(summary: Summary) -> str:
         ("Photos", str(summary.total), f"{summary.success} finished, {summary.failed} failed"),
         ("Success rate", f"{share:.1f}%", f'<span class="bar"><b style="width:{share:.1f}%"></b></span>'),
         ("Credits", _credits(summary.credits), each),
-        ("Jobs bought", f"{summary.submits:,}", "submits to PixelAPI"),
+        ("Submits", f"{summary.submits:,}", "orders sent to PixelAPI"),
         ("API requests", f"{summary.requests:,}", "submits, polls, balance"),
         ("Time", _seconds(summary.seconds), ""),
     )

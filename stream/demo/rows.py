@@ -8,6 +8,7 @@ from typing import Any
 from stream.demo.ends import Ends
 from stream.demo.photos import CatalogPhoto
 from stream.demo.report import AssetView, SkuRow, Status, Summary
+from stream.images.inspect import ImageLimits, inspect
 
 
 def summary_of(
@@ -40,7 +41,9 @@ def _row(ends: Ends, photo: CatalogPhoto, out: Path) -> SkuRow:
     end = ends.completed.get(photo.sku_id)
     if end is None:
         reason, error = ends.letters[photo.sku_id]
-        view = AssetView("raw", raw, "image/jpeg", 0, 0, raw.stat().st_size, None, None)
+        picture = inspect(raw, ImageLimits())
+        size = raw.stat().st_size
+        view = AssetView("raw", raw, picture.content_type, picture.width, picture.height, size, None, None)
         return SkuRow(photo.sku_id, photo.title, "failed", f"{reason}: {error}", (view,), Decimal(0), 0.0)
     assets = tuple(_view(name, asset, out) for name, asset in end["assets"].items())
     status: Status = "completed" if end["status"] == "completed" else "superseded"

@@ -42,6 +42,8 @@ class Payer(Frozen):
     """Whose event bought a job: it alone reports the credits, after any number of crashes, and exactly once."""
 
     origin: Origin
+    timestamp_ms: int = 0
+    """The origin's record time: a topic made anew counts its offsets from 0 again."""
     replay: int = 0
 
 

@@ -32,7 +32,7 @@ class Errand:
     @property
     def payer(self) -> Payer:
         """Whose event this is: a job it bought is paid by it, after any number of crashes."""
-        return Payer(origin=self.record.origin, replay=self.record.replay)
+        return Payer(origin=self.record.origin, timestamp_ms=self.record.timestamp_ms, replay=self.record.replay)
 
     @property
     def operation(self) -> str:
