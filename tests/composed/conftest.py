@@ -1,5 +1,6 @@
 """Plants for the composed tests: torn down whatever happens, their logs shown when a test fails."""
 
+import secrets
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,20 @@ def plants(tmp_path: Path, s3: S3Server, prefix: str, request: pytest.FixtureReq
         plant.close()
 
 
+@pytest.fixture(scope="module")
+def calm(
+    tmp_path_factory: pytest.TempPathFactory, s3: S3Server, kafka: KafkaCluster | ExistingKafka
+) -> Iterator[Plant]:
+    """One plant with two workers and no faults, shared by a file: its tests take SKUs of their own."""
+    plant = Plant(kafka, s3, tmp_path_factory.mktemp("calm"), f"calm{secrets.token_hex(5)}")
+    try:
+        plant.worker()
+        plant.worker()
+        yield plant
+    finally:
+        plant.close()
+
+
 @pytest.fixture
 def gates() -> Iterator[Gates]:
     """Gates in front of ports; closed at the end."""
@@ -57,5 +72,7 @@ def pytest_runtest_makereport(
     """The logs of a failed test's workers go into its report."""
     report = yield
     if report.failed and call.when == "call":
-        report.sections += [(plant.prefix, plant.diary()) for plant in item.stash.get(OPENED, [])]
+        shared = getattr(item, "funcargs", {}).get("calm")
+        plants_used = [*item.stash.get(OPENED, []), *([shared] if shared else [])]
+        report.sections += [(plant.prefix, plant.diary()) for plant in plants_used]
     return report

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,13 +39,20 @@ class Kills:
         victim = self.rng.choice([worker for worker in plant.workers if worker.is_running])
         return self._kill(plant, victim)
 
-    def in_a_submit(self, plant: Plant, *, timeout_seconds: float = 60) -> WorkerProcess:
-        """Wait until a submit of a living worker is open, and kill that worker."""
+    def in_a_submit(
+        self, plant: Plant, *, jobs: int = 0, meanwhile: Callable[[], None] = lambda: None, timeout_seconds: float = 60
+    ) -> WorkerProcess:
+        """Wait until a living worker's submit is open and `jobs` jobs run, and kill that worker.
+
+        `meanwhile` is called all the time: it keeps the plant busy.
+        """
         victims: list[WorkerProcess] = []
 
         def somebody_waits() -> bool:
-            victims[:] = [owner for submit in plant.provider.open_submits() if (owner := _owner(plant, submit))]
-            return bool(victims)
+            meanwhile()
+            submits, running = plant.provider.open_now()
+            victims[:] = [owner for submit in submits if (owner := _owner(plant, submit))]
+            return bool(victims) and running >= jobs
 
         until(somebody_waits, timeout_seconds=timeout_seconds, what="an open submit")
         return self._kill(plant, victims[0])

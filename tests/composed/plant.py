@@ -133,6 +133,19 @@ class Plant:
         )
         return self.watcher.look()
 
+    def wait_events(self, *event_ids: str, timeout_seconds: float = 90) -> Ended:
+        """Return once each of these events has ended. Raises TimeoutError."""
+
+        def all_ended() -> bool:
+            return set(event_ids) <= self.watcher.look().by_event().keys()
+
+        until(all_ended, timeout_seconds=timeout_seconds, what=f"the ends of {event_ids}")
+        return self.watcher.look()
+
+    def bought(self, sku_id: str) -> int:
+        """How many jobs the provider took for this SKU."""
+        return sum(f"/{sku_id}/" in job["image_url"] for job in self.provider.jobs())
+
     def wait_jobs(self, count: int, *, timeout_seconds: float = 60, **facts: Any) -> list[dict[str, Any]]:
         """Return once the provider has taken `count` jobs with these facts. Raises TimeoutError."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.composed.auditor import AMBIGUOUS, Report, audit
 from tests.composed.conftest import Plants
-from tests.composed.kills import Kills
+from tests.composed.kills import MANY_JOBS, Kills
 from tests.composed.plant import Plant, drawn_lots
 from tests.services.kafka import KafkaCluster
 
@@ -65,17 +65,24 @@ def test_twenty_kills_end_every_event_exactly_once(
     kills = Kills(seed, rng)
     for _ in range(3):
         plant.worker()
-    sent = 0
+    sent: list[str] = []
+
+    def keep_busy() -> None:
+        if len(sent) - len(plant.watcher.look(0.1)) < 25:
+            sent.extend(plant.send_new(5, sku=f"ROUND-{len(sent)}"))
+
     while kills.total < 20 or kills.hit_submits < 10 or kills.hit_many_jobs < 15:
-        while sent - len(plant.watcher.look()) < 25:
-            sent += len(plant.send_new(10, sku=f"ROUND-{kills.total}-{sent}"))
-        victim = kills.in_a_submit(plant, timeout_seconds=120) if kills.total % 3 else kills.at_random(plant)
-        victim.start()
+        keep_busy()
+        if kills.total % 3:
+            victim = kills.in_a_submit(plant, jobs=MANY_JOBS, meanwhile=keep_busy, timeout_seconds=120)
+        else:
+            victim = kills.at_random(plant)
+        victim.start().wait_ready()
         if kills.total in {7, 14}:
             broker = rng.choice(sorted(kafka3.nodes))
             kafka3.kill(broker)
             kafka3.restart(broker)
-    plant.wait_ended(sent, timeout_seconds=300)
+    plant.wait_ended(len(sent), timeout_seconds=300)
     _tell(capsys, kills, _judged(plant, kills))
 
 

@@ -76,7 +76,7 @@ def test_a_failed_job_is_bought_again_only_after_the_provider_said_so_and_only_a
 def test_a_worker_frozen_past_its_session_and_thawed_buys_nothing_twice_and_ends_nothing_twice(
     plants: Plants,
 ) -> None:
-    plant = plants(behaviour={"default_latency": {"minimum_seconds": 3, "maximum_seconds": 4}})
+    plant = plants(behaviour={"latency": {"remove-background": {"minimum_seconds": 4, "maximum_seconds": 5}}})
     frozen = plant.worker()
     plant.send_new(4)
     plant.wait_accepted(4)

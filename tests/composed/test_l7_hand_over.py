@@ -10,7 +10,7 @@ from tests.services.waiting import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.s3]
 
-LONG = {"default_latency": {"minimum_seconds": 4, "maximum_seconds": 6}}
+LONG = {"latency": {"remove-background": {"minimum_seconds": 4, "maximum_seconds": 6}}}
 
 
 def test_a_rebalance_and_a_deploy_under_load_buy_nothing_again_and_write_no_letter(plants: Plants) -> None:
@@ -32,7 +32,7 @@ def test_a_rebalance_and_a_deploy_under_load_buy_nothing_again_and_write_no_lett
 
 
 def test_jobs_of_a_killed_worker_are_adopted_not_bought_again(plants: Plants) -> None:
-    plant = plants(behaviour={"default_latency": {"minimum_seconds": 8, "maximum_seconds": 9}})
+    plant = plants(behaviour={"latency": {"remove-background": {"minimum_seconds": 8, "maximum_seconds": 9}}})
     worker = plant.worker()
     plant.send_new(5)
     plant.wait_accepted(5)
