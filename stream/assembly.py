@@ -28,6 +28,7 @@ from stream.images.loading import harden
 from stream.images.work import ImageWorkers
 from stream.ledger.jobs import Ledger
 from stream.ledger.newest import Newest
+from stream.ledger.versions import Versions
 from stream.metrics.catalogue import Known
 from stream.metrics.port import Recorder
 from stream.metrics.prometheus import PrometheusRecorder
@@ -161,6 +162,7 @@ async def _open_desk(
         topics=topics,
         ledger=Ledger(objects, clock=clock, lease_seconds=settings.claim_lease_seconds),
         newest=Newest(objects),
+        versions=Versions(objects),
         quota=quota,
         api=api,
         objects=objects,

@@ -77,6 +77,12 @@ def newest_path(sku_id: str, image_id: str) -> str:
     return f"{LEDGER}/newest/{hashlib.sha256(unit.encode()).hexdigest()[:2]}/{unit}.json"
 
 
+def version_path(origin: str, sku_id: str, image_id: str) -> str:
+    """`_ledger/versions/<2 hex>/<sku>/<image>/<32 hex>.json`, by a hash of the event's origin."""
+    digest = hashlib.sha256(origin.encode()).hexdigest()
+    return f"{LEDGER}/versions/{digest[:2]}/{quote(sku_id)}/{quote(image_id)}/{digest[:32]}.json"
+
+
 def _escaped(character: str) -> str:
     if _SAFE.fullmatch(character):
         return character

@@ -20,6 +20,7 @@ from stream.images.inspect import ImageLimits
 from stream.images.work import ImageWorkers
 from stream.ledger.jobs import Ledger
 from stream.ledger.newest import Newest
+from stream.ledger.versions import Versions
 from stream.metrics.port import Recorder
 from stream.objects.port import ObjectStore
 from stream.pipeline import Pipeline
@@ -80,6 +81,7 @@ class Desk:
     topics: Topics
     ledger: Ledger
     newest: Newest
+    versions: Versions
     quota: Quota
     api: PixelApi
     objects: ObjectStore

@@ -57,10 +57,18 @@ async def taken_in(desk: Desk, record: StageRecord) -> StageRecord | None:
 
 
 async def source_version(desk: Desk, record: StageRecord) -> str:
-    """As given; else what the server's HEAD tells; else a hash of the URL. Resolved once, then carried."""
+    """As given; else what the server's HEAD tells; else a hash of the URL. Resolved once, then carried.
+
+    Once, whatever crashes: what an earlier walk of the event resolved stands, though the photo was replaced since.
+    """
+    if record.event.version is not None:
+        return f"given:{record.event.version}"
+    known = await desk.versions.known(record)
+    return known or await desk.versions.remember(record, await _told_version(desk, record))
+
+
+async def _told_version(desk: Desk, record: StageRecord) -> str:
     event = record.event
-    if event.version is not None:
-        return f"given:{event.version}"
     told = await desk.downloads.version_of(event.raw_url)
     if told is not None:
         return f"head:{told}"

@@ -105,6 +105,18 @@ def test_an_older_event_overtaken_while_its_worker_is_dead_still_settles_its_job
     _expect_overtaken(plant, credits_of_older=60, assets_of_older=["raw", "transparent", "upscaled"], jobs=5)
 
 
+def test_a_photo_replaced_while_its_worker_is_dead_leaves_no_job_behind(plants: Plants) -> None:
+    """No version is given: the photo's server tells it, and told another one before the crash."""
+    plant = plants(behaviour=SLOW_CUTTING)
+    worker = plant.worker()
+    plant.send(plant.event("SKU", sequence=1, event_id="older", colour=1))
+    plant.wait_accepted(1)
+    worker.kill()
+    plant.send(plant.event("SKU", sequence=2, event_id="newer", colour=2))
+    worker.start()
+    _expect_overtaken(plant, credits_of_older=10, assets_of_older=["raw", "transparent"], jobs=4)
+
+
 def _expect_overtaken(plant: Plant, *, credits_of_older: int, assets_of_older: list[str], jobs: int) -> None:
     ended = plant.wait_ended(2)
     older, newer = ended.record_of("older"), ended.record_of("newer")
