@@ -16,7 +16,7 @@ from stream.quota.alarm import Alarm
 from stream.quota.line import DEFAULT_FLOOR_EVERY, Line
 from stream.quota.port import Ask, AskKind, Grant
 from stream.quota.slots import Slots
-from stream.quota.window import ChargeId, Contract, Window
+from stream.quota.window import DEFAULT_ARRIVAL_SECONDS, ChargeId, Contract, Window
 
 LONGEST_THROTTLE_SECONDS = 3600.0
 """`Retry-After` comes from outside: a day of silence is a person's decision, not a header's."""
@@ -63,14 +63,15 @@ class MemoryQuota:
         recorder: Recorder,
         share: Fraction | float = 1,
         max_running_jobs: int = 200,
-        arrival_seconds: float = 2.0,
+        arrival_seconds: float = DEFAULT_ARRIVAL_SECONDS,
         burst_requests: int | None = None,
         floor_every: int = DEFAULT_FLOOR_EVERY,
         starts_closed: bool = False,
     ) -> None:
         """Split `contract` by hand with `share` (1/N); `max_running_jobs` is this process's own and is not split.
 
-        `arrival_seconds` bounds the way from `Grant.sending` to the provider: keep the connect timeout below it.
+        `arrival_seconds`: a request nobody reports on has arrived so long after `Grant.sending`; keep the connect
+        timeout below it. One that is reported on may take longer: it is charged from its answer.
         `starts_closed`: a predecessor may have spent this contract until just now, so nothing is granted until its
         charges have ended. Raises `Misconfigured`.
         """

@@ -40,7 +40,10 @@ class Grant(Protocol):
         ...
 
     def answered(self) -> None:
-        """The request surely arrived by now (its answer began, or it failed): charged for one window from now."""
+        """The request surely arrived by now (it was answered, or it failed): charged for one window from now.
+
+        Call it for every request that was sent, however late and whatever came of it.
+        """
         ...
 
     def give_back(self) -> None:

@@ -16,6 +16,8 @@ ChargeId = NewType("ChargeId", int)
 
 CLOCK_DRIFT = 0.001
 """Share by which the provider's clock may run slower than ours: both may be slewed by 500 ppm, one each way."""
+DEFAULT_ARRIVAL_SECONDS = 5.0
+"""The line's connect timeout stays below it, so that a request nobody reports on has left, or never will."""
 DEFAULT_BURST_SHARE = 0.1
 SHARE_DENOMINATOR = 1_000_000
 ENOUGH = 1 - 1e-9
@@ -90,12 +92,19 @@ class Bucket:
 
 
 class Window:
-    """Never more than the contract's charges are alive, and a charge outlives every window its request can be in.
+    """Nothing is charged beyond the contract, and a charge outlives every window its request can be in.
 
-    So at most `contract.requests` *arrive* in any window, wherever it starts, although arrivals are never seen.
+    So at most `contract.requests` *arrive* in any window, wherever it starts, although arrivals are never seen. Only an
+    answer that comes after its charge has ended makes more charges alive than that; nobody is charged until they ended.
     """
 
-    def __init__(self, contract: Contract, *, arrival_seconds: float = 2.0, burst_requests: int | None = None) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        *,
+        arrival_seconds: float = DEFAULT_ARRIVAL_SECONDS,
+        burst_requests: int | None = None,
+    ) -> None:
         """`arrival_seconds`: an unanswered request has arrived by then. `burst_requests`: default 10 %, at least 1."""
         if not (math.isfinite(arrival_seconds) and arrival_seconds >= 0):
             raise Misconfigured(f"quota.arrival_seconds is {arrival_seconds}: expected a finite number, 0 or more")
@@ -143,10 +152,11 @@ class Window:
         return end is not None
 
     def answered(self, charge: ChargeId, now: float) -> None:
-        """The request has arrived by now; later answers than `arrival_seconds` change nothing. Idempotent."""
-        end = self._ends.get(charge)
-        if end is not None and now + self._kept_seconds < end:
-            self._end(charge, now + self._kept_seconds)
+        """The request has arrived by now, and maybe only now: charged from here, also when its charge had ended.
+
+        Once for each charge, and never after `give_back`: an ended charge is not remembered.
+        """
+        self._end(charge, now + self._kept_seconds)
 
     def give_back(self, charge: ChargeId, now: float) -> None:
         """Nothing was sent: the charge is free again, and so is its token. Idempotent."""
@@ -161,8 +171,11 @@ class Window:
     def next_free(self, now: float) -> float:
         """The earliest moment (`now` or later) a charge can succeed, if nothing is answered or given back before."""
         free = max(self._closed_until, self._bucket.next_free(now))
-        if self.used(now) >= self.contract.requests:
+        too_many = self.used(now) - self.contract.requests
+        if too_many == 0:
             free = max(free, self._first_end())
+        elif too_many > 0:  # answers came after their charges had ended: as many must end before one is free
+            free = max(free, heapq.nsmallest(too_many + 1, self._ends.values())[-1])
         return free
 
     def _end(self, charge: ChargeId, at: float) -> None:

@@ -24,11 +24,19 @@ POLL = Ask(AskKind.POLL)
 WIDE = Contract(10_000, 1.0)
 SOON_SECONDS = 1.0
 """Longer than it takes to line everybody up, also on a machine under load."""
+PRESUMED_SECONDS = 1.0
+"""A limiter of these tests presumes that a request nobody reports on has arrived by then."""
 
 
 @asynccontextmanager
 async def memory(contract: Contract, max_running_jobs: int) -> AsyncIterator[Quota]:
-    yield MemoryQuota(contract, clock=SystemClock(), recorder=Notes().recorder, max_running_jobs=max_running_jobs)
+    yield MemoryQuota(
+        contract,
+        clock=SystemClock(),
+        recorder=Notes().recorder,
+        max_running_jobs=max_running_jobs,
+        arrival_seconds=PRESUMED_SECONDS,
+    )
 
 
 OPENERS: list[Opener] = [memory]
@@ -173,6 +181,19 @@ async def test_what_was_answered_cannot_be_given_back(opened: Opener) -> None:
         grant.give_back()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(quota.admit(POLL), SOON_SECONDS)
+
+
+@every_limiter
+@pytest.mark.parametrize("window_seconds", [0.2, 1.5])
+async def test_an_answer_later_than_presumed_is_charged_from_then(opened: Opener, window_seconds: float) -> None:
+    """The network stalled, and the request may have arrived only now; with 0.2 s its charge has even ended."""
+    async with opened(Contract(1, window_seconds), 1) as quota:
+        grant = await quota.admit(POLL)
+        await asyncio.sleep(1.5 * PRESUMED_SECONDS)
+        answered = SystemClock().monotonic()
+        grant.answered()
+        await quota.admit(POLL)
+        assert SystemClock().monotonic() - answered >= window_seconds
 
 
 @every_limiter

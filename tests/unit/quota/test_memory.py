@@ -163,7 +163,7 @@ def test_a_grant_that_ended_unused_is_refused_at_the_door() -> None:
     """A claim that took longer than a window: no grant, no call."""
 
     async def programme() -> None:
-        grant = await quota_of(1, 6.0).admit(POLL)
+        grant = await quota_of(1, 6.0, arrival_seconds=2.0).admit(POLL)
         await asyncio.sleep(10)
         with pytest.raises(Throttled) as refusal:
             grant.sending()
@@ -237,6 +237,39 @@ def test_the_recorder_hears_waits_and_books() -> None:
         await asyncio.sleep(20)
         quota.report()
         assert notes.books[-1] == (0, 1, 1)
+
+    in_simulated_time(programme())
+
+
+def test_a_late_answer_keeps_those_waiting_who_were_promised_its_place() -> None:
+    """The alarm was set for the charge's presumed end; what rings then must find the charge still alive."""
+
+    async def programme() -> None:
+        quota = quota_of(1, 6.0, arrival_seconds=2.0)
+        first, start = await quota.admit(POLL), LoopClock().monotonic()
+        waiting = await asked(quota, POLL)
+        await asyncio.sleep(7)
+        first.answered()
+        await waiting
+        assert LoopClock().monotonic() - start == pytest.approx(13, abs=0.1)
+
+    in_simulated_time(programme())
+
+
+def test_an_answer_after_its_charge_ended_closes_the_door_again() -> None:
+    async def programme() -> None:
+        notes = Notes()
+        quota = quota_of(1, 6.0, arrival_seconds=2.0, recorder=notes.recorder)
+        start = LoopClock().monotonic()
+        stalled = await quota.admit(POLL)
+        await asyncio.sleep(9)
+        (await quota.admit(POLL)).answered()
+        await asyncio.sleep(3)
+        stalled.answered()
+        assert notes.books[-1] == (2, 1, 0)
+        await quota.admit(POLL)
+        assert LoopClock().monotonic() - start == pytest.approx(18, abs=0.1)
+        assert notes.books[-1] == (1, 1, 0)
 
     in_simulated_time(programme())
 

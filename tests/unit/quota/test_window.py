@@ -6,7 +6,9 @@ from fractions import Fraction
 import pytest
 
 from stream.core.errors import Misconfigured
-from stream.quota.window import CLOCK_DRIFT, Bucket, ChargeId, Contract, Window
+from stream.pixelapi.line import _CONNECT_TIMEOUT_SECONDS
+from stream.quota.window import CLOCK_DRIFT, DEFAULT_ARRIVAL_SECONDS, Bucket, ChargeId, Contract, Window
+from tests.unit.quota.simulated import most_in_window
 
 KEPT = 60 * (1 + CLOCK_DRIFT)
 
@@ -89,12 +91,68 @@ def test_a_late_arrival_is_still_counted() -> None:
     assert window.next_free(2.0) == pytest.approx(1.5 + KEPT)
 
 
-def test_a_long_synchronous_job_is_presumed_arrived() -> None:
-    """An answer that takes 20 s does not hold the charge 20 s longer."""
+def test_a_request_nobody_reports_on_is_presumed_arrived() -> None:
+    """A caller that crashed costs one request of one window."""
+    window = Window(Contract(1, 60.0), arrival_seconds=2.0)
+    charged(window, 0.0)
+    assert window.next_free(20.0) == pytest.approx(2 + KEPT)
+
+
+@pytest.mark.parametrize("answered", [9.05, 20.0, 50.0])
+def test_an_answer_later_than_presumed_lengthens_the_charge(answered: float) -> None:
+    """A stalled network, or a process stopped between `sending` and the socket: it may have arrived only just now."""
     window = Window(Contract(1, 60.0), arrival_seconds=2.0)
     charge = charged(window, 0.0)
-    window.answered(charge, 20.0)
-    assert window.next_free(20.0) == pytest.approx(2 + KEPT)
+    window.answered(charge, answered)
+    assert window.next_free(60.0) == pytest.approx(answered + KEPT)
+    assert window.try_charge(62.1) is None
+
+
+def test_an_answer_after_the_charge_ended_is_charged_again() -> None:
+    window = Window(Contract(1, 60.0), arrival_seconds=2.0)
+    charge = charged(window, 0.0)
+    assert window.used(80.0) == 0
+    window.answered(charge, 80.0)
+    assert window.used(80.0) == 1
+    assert window.next_free(100.0) == pytest.approx(80 + KEPT)
+    assert window.used(80 + KEPT) == 0
+
+
+def test_nobody_is_charged_while_the_window_is_over_full() -> None:
+    """Two answers come when their charges have ended and others took their places: three ends must pass, not one."""
+    window = Window(Contract(2, 60.0), arrival_seconds=2.0, burst_requests=2)
+    late = [charged(window, 0.0) for _ in range(2)]
+    others = [charged(window, 70.0) for _ in range(2)]
+    for charge, answered in zip((*others, *late), (70.1, 70.2, 71.0, 72.0), strict=True):
+        window.answered(charge, answered)
+    assert window.used(72.0) == 4
+    assert window.next_free(72.0) == pytest.approx(71 + KEPT)
+    assert window.try_charge(70.9 + KEPT) is None
+    assert window.try_charge(71 + KEPT) is not None
+    assert window.try_charge(71 + KEPT) is None
+
+
+def test_a_stalled_network_does_not_add_up() -> None:
+    """All that was sent in 9 s arrives at once at their end, and the window that starts there holds the contract."""
+    window = Window(Contract(60, 60.0))
+    arrivals: list[float] = []
+    on_the_way: list[tuple[ChargeId, float]] = []
+    for hundredth in range(14_000):
+        now = hundredth / 100
+        for charge, arrives in [one for one in on_the_way if one[1] <= now]:
+            window.answered(charge, now)
+            on_the_way.remove((charge, arrives))
+        new = window.try_charge(now)
+        if new is not None:
+            arrives = 9.0 if now < 9 else now + 0.05
+            arrivals.append(arrives)
+            on_the_way.append((new, arrives))
+    assert len(arrivals) > 100
+    assert most_in_window(arrivals, 60.0) <= 60
+
+
+def test_the_line_gives_up_connecting_before_a_request_is_presumed_arrived() -> None:
+    assert _CONNECT_TIMEOUT_SECONDS < DEFAULT_ARRIVAL_SECONDS
 
 
 def test_a_request_that_leaves_late_is_charged_from_then() -> None:
