@@ -38,10 +38,13 @@ class Ledger:
         record = read_document(JobRecord, path, document.body)
         return Entry(record, document.tag, document.age_seconds)
 
-    async def claim(self, key: str, operation: str, payer: Payer, seen: Entry | None) -> Entry | None:
+    async def claim(
+        self, key: str, operation: str, payer: Payer, seen: Entry | None, *, claim_id: str | None = None
+    ) -> Entry | None:
         """Claim the job, only just before its POST; None when somebody else was quicker.
 
         `seen` is the entry the decision rests on: None, `released`, or `failed` (then the attempt number rises).
+        `claim_id` names the claim, where the caller has marked the input with it.
         """
         if seen is not None and seen.state not in BUYABLE:
             raise ValueError(f"a {seen.state} job cannot be claimed")
@@ -51,7 +54,7 @@ class Ledger:
             state=LedgerState.CLAIMED,
             operation=operation,
             nonce=_nonce(),
-            claim=_nonce(),
+            claim=claim_id or new_claim_id(),
             attempt=1 + len(before.failed_jobs if before else ()),
             payer=payer,
             claimed_at=self._clock.wall(),
@@ -147,6 +150,11 @@ class Ledger:
 
     async def _replace(self, path: str, body: bytes, tag: str) -> str | None:
         return await self._documents.replace(path, body, tag)
+
+
+def new_claim_id() -> str:
+    """A name for one claim: 32 hex digits that stand nowhere else."""
+    return uuid.uuid4().hex
 
 
 def _nonce() -> str:

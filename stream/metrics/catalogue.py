@@ -46,7 +46,7 @@ CLOSED: Mapping[str, tuple[str, ...]] = {
 }
 """Label → its known values. `stage`, `topic` and `operation` come from the pipeline; `partition` alone is open."""
 
-ASKING_REQUESTS = ("poll", "balance")
+ASKING_REQUESTS = ("poll", "balance", "usage")
 """Requests that buy nothing; a submit is recorded under its operation."""
 
 

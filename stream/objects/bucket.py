@@ -123,10 +123,12 @@ class Bucket:
         """The store's fault, told with its place."""
         return Unavailable(Resource.STORE, f"{self.place}: {detail}")
 
-    async def presigned(self, full_key: str, valid_seconds: int) -> str:
+    async def presigned(self, full_key: str, valid_seconds: int, mark: str = "") -> str:
         """A URL that anybody can GET for `valid_seconds` (S3 allows 7 days). Signed here, nothing is sent."""
         seconds = max(1, min(valid_seconds, _LONGEST_PRESIGN_SECONDS))
         named = {"Bucket": self.name, "Key": full_key}
+        if mark:  # a parameter of S3's own, because a foreign one would not be signed
+            named["ResponseContentDisposition"] = f'inline; filename="{mark}"'
 
         async def signed() -> str:  # temporary credentials may have to be fetched first
             async with self.client(self.options.timeout_seconds):

@@ -19,7 +19,7 @@ from stream.core.clock import Clock
 from stream.core.errors import Misconfigured, Resource, Unavailable
 from stream.metrics.port import Recorder
 from stream.objects import durable
-from stream.objects.options import InputMode, StoreOptions, joined_url
+from stream.objects.options import InputMode, StoreOptions, joined_url, marked_url
 from stream.objects.port import MAX_DOCUMENT_BYTES, Document, StoredFile
 
 P = ParamSpec("P")
@@ -83,14 +83,14 @@ class FolderStore:
             return self._path(key).as_uri()
         return joined_url(self._public_base_url, quote(key, safe="/~"))
 
-    async def fetch_url(self, key: str, *, valid_seconds: int) -> str | None:
+    async def fetch_url(self, key: str, *, valid_seconds: int, mark: str = "") -> str | None:
         """The public URL where PixelAPI can be expected to reach it, else None: the file is uploaded."""
         del valid_seconds
         base = self._public_base_url
         wanted = self._input_mode is InputMode.PUBLIC or (
             self._input_mode is InputMode.AUTO and (base or "").startswith("https://")
         )
-        return self.public_url(key) if wanted and base is not None else None
+        return marked_url(self.public_url(key), mark) if wanted and base is not None else None
 
     async def probe(self) -> None:
         """Write, swap and delete a document, and try the locks."""

@@ -75,9 +75,9 @@ class MemoryStore:
         """A URL nobody serves."""
         return joined_url(self._public_base_url, key)
 
-    async def fetch_url(self, key: str, *, valid_seconds: int) -> str | None:
+    async def fetch_url(self, key: str, *, valid_seconds: int, mark: str = "") -> str | None:
         """None: nobody can fetch from this process, so inputs are uploaded."""
-        del key, valid_seconds
+        del key, valid_seconds, mark
         return None
 
     async def probe(self) -> None:

@@ -44,3 +44,8 @@ class StoreOptions:
 def joined_url(base_url: str, quoted_key: str) -> str:
     """`base_url`/`quoted_key` with exactly one slash between."""
     return f"{base_url.rstrip('/')}/{quoted_key}"
+
+
+def marked_url(url: str, mark: str) -> str:
+    """`url` with `mark` in its query, which a CDN ignores and a provider's books repeat; `url` itself without one."""
+    return f"{url}?mark={mark}" if mark else url

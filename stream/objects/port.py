@@ -83,8 +83,11 @@ class ObjectStore(Documents, Protocol):
         """Where the CDN (or the store itself) serves `key`; needs no query string."""
         ...
 
-    async def fetch_url(self, key: str, *, valid_seconds: int) -> str | None:
-        """A URL from which PixelAPI can read `key` (presigned or CDN), or None when the file must be uploaded."""
+    async def fetch_url(self, key: str, *, valid_seconds: int, mark: str = "") -> str | None:
+        """A URL from which PixelAPI can read `key` (presigned or CDN), or None when the file must be uploaded.
+
+        `mark` (letters and digits) stands somewhere in the URL, so that the provider's books can be searched for it.
+        """
         ...
 
     async def probe(self) -> None:

@@ -24,7 +24,7 @@ from stream.core.clock import Clock
 from stream.core.errors import Misconfigured
 from stream.metrics.port import Recorder
 from stream.objects.bucket import MISSING, TRIES, Bucket, Lost, Refused
-from stream.objects.options import InputMode, StoreOptions, joined_url
+from stream.objects.options import InputMode, StoreOptions, joined_url, marked_url
 from stream.objects.port import MAX_DOCUMENT_BYTES, Document, StoredFile
 from stream.objects.s3_conditions import fault_in_conditions
 from stream.objects.s3_files import Files
@@ -88,13 +88,13 @@ class S3Store:
             return self._bucket.url(self._full(key))
         return joined_url(self._options.public_base_url, quote(key, safe="/~"))
 
-    async def fetch_url(self, key: str, *, valid_seconds: int) -> str | None:
+    async def fetch_url(self, key: str, *, valid_seconds: int, mark: str = "") -> str | None:
         """A CDN or presigned URL by the input mode; None: upload."""
         match self._input_mode():
             case InputMode.PUBLIC:
-                return self.public_url(key)
+                return marked_url(self.public_url(key), mark)
             case InputMode.PRESIGNED:
-                return await self._bucket.presigned(self._full(key), valid_seconds)
+                return await self._bucket.presigned(self._full(key), valid_seconds, mark)
             case _:
                 return None
 

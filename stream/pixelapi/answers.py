@@ -14,8 +14,8 @@ from http import HTTPStatus
 
 from stream.core.errors import Ambiguous, Reason, Rejected, Resource, StreamError, Throttled, Transient, Unavailable
 from stream.pixelapi import waits
-from stream.pixelapi.jobs import balance_in, job_in
-from stream.pixelapi.port import Balance, Busy, JobReport, JobState, UnknownJob
+from stream.pixelapi.jobs import balance_in, holds_mark, job_in, job_of_row, rows_in
+from stream.pixelapi.port import Balance, Busy, JobReport, JobState, NoBooks, UnknownJob
 from stream.pixelapi.wording import Content, Kind, Scrubber, content_of, message_in
 
 _ROUTE_MISSING = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
@@ -103,6 +103,24 @@ def read_balance(answer: Answer, scrub: Scrubber) -> Balance:
         return Balance(None, None)
     if answer.status == HTTPStatus.PAYMENT_REQUIRED:
         raise Unavailable(Resource.API_CREDITS, said)
+    raise Transient(said, after_seconds=_asked_seconds(answer, said))
+
+
+def read_usage(answer: Answer, mark: str, scrub: Scrubber) -> JobReport | None:
+    """The listed job whose row holds `mark`; None when no row does. Raises `NoBooks`, else as `read_balance` does.
+
+    Two rows with one mark would be two purchases: neither is taken, so that a person looks.
+    """
+    said = _said(answer, scrub)
+    if HTTPStatus(200) <= answer.status < HTTPStatus(300):
+        rows = rows_in(answer.content)
+        if rows is None:
+            raise NoBooks(f"{said}; no list of jobs is in it")
+        found = [job for row in rows if holds_mark(row, mark) and (job := job_of_row(row, scrub)) is not None]
+        return found[0] if len(found) == 1 else None
+    _raise_common(answer, said)
+    if answer.status in _ROUTE_MISSING:
+        raise NoBooks(said)
     raise Transient(said, after_seconds=_asked_seconds(answer, said))
 
 

@@ -24,6 +24,7 @@ from stream.pixelapi import answers
 from stream.pixelapi.answers import Answer
 from stream.pixelapi.dialects import (
     BALANCE_PATH,
+    USAGE_PATH,
     Dialect,
     DialectChoice,
     DialectMemory,
@@ -38,6 +39,7 @@ from stream.pixelapi.wording import Scrubber
 
 POLL_LABEL = "poll"
 BALANCE_LABEL = "balance"
+USAGE_LABEL = "usage"
 
 
 def default_user_agent() -> str:
@@ -110,6 +112,10 @@ class HttpPixelApi:
     async def balance(self) -> Balance:
         """Credits left: one GET; a balance of None where the API has no such path."""
         return answers.read_balance(await self._get(BALANCE_LABEL, BALANCE_PATH), self._scrub)
+
+    async def find(self, mark: str) -> JobReport | None:
+        """The job whose input carried `mark`, as the newest page of the usage lists it; see the port."""
+        return answers.read_usage(await self._get(USAGE_LABEL, USAGE_PATH), mark, self._scrub)
 
     async def aclose(self) -> None:
         """Close connections; later calls are `Unavailable`."""

@@ -15,6 +15,7 @@ from stream.pixelapi.jobs import is_job_id
 from stream.pixelapi.port import Order
 
 BALANCE_PATH = "account/balance"
+USAGE_PATH = "account/usage"
 DialectChoice = Literal["auto", "image", "edit"]
 
 _IMAGE_PATHS = {

@@ -16,6 +16,8 @@ _WRAPPERS = ("data", "result", "generation", "job")
 _URL_FIELDS = ("output_url", "url", "result_url", "image_url_out")
 _URL_HOLDERS = ("output", "outputs", "result", "results", "images")
 _ERROR_FIELDS = ("error_message", "error", "detail", "message")
+_ROWS_FIELDS = ("usage", "items", "jobs", "generations", "results", "data", "records", "history")
+_MOST_ROWS = 1_000
 _BALANCE_FIELDS = ("credits_remaining", "credits", "balance", "remaining")
 _ID = re.compile(r"(?=[^A-Za-z0-9]*[A-Za-z0-9])[A-Za-z0-9._:-]{1,256}", re.ASCII)
 _URL = re.compile(r"https?://[^\s\x00-\x1f\x7f\"'<>\\]{1,8000}", re.IGNORECASE)
@@ -59,6 +61,29 @@ def balance_in(content: Content, scrub: Scrubber) -> Balance | None:
     plans = (place.get("plan") for place in places)
     plan = next((scrub(name)[:_STATUS_CHARACTERS] for name in plans if isinstance(name, str) and name), None)
     return None if left is None and plan is None else Balance(left, plan)
+
+
+def rows_in(content: Content) -> list[dict[str, Any]] | None:
+    """The rows of a usage list, at most `_MOST_ROWS`; None where there is no list."""
+    if content.kind is not Kind.JSON:
+        return None
+    lists = [content.value, *(place.get(name) for place in _places(content.fields) for name in _ROWS_FIELDS)]
+    rows = next((value for value in lists if isinstance(value, list)), None)
+    return None if rows is None else [row for row in rows[:_MOST_ROWS] if isinstance(row, dict)]
+
+
+def holds_mark(row: dict[str, Any], mark: str) -> bool:
+    """Whether some text of the row (an image_url, a file name) holds `mark`."""
+    return any(isinstance(value, str) and mark in value for value in row.values())
+
+
+def job_of_row(row: dict[str, Any], scrub: Scrubber) -> JobReport | None:
+    """The job a row speaks of, to be polled; None without a usable id. No price is told by a job not charged yet."""
+    job_id = _job_id([row], scrub)
+    if job_id is None:
+        return None
+    paid = _first_credits([row], ("credits_used",))
+    return JobReport(JobState.RUNNING, job_id=job_id, credits=paid or None, status=_status([row], scrub))
 
 
 def credits_of(value: object) -> Decimal | None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from stream.core.errors import Transient
+from stream.core.errors import StreamError, Transient
 
 
 class JobState(StrEnum):
@@ -61,6 +61,10 @@ class Busy(Transient):
     """A submit's 503 in the API's own words: it is overloaded, whatever was ordered."""
 
 
+class NoBooks(StreamError):
+    """This API shows no usage in which a job could be found."""
+
+
 @dataclass(frozen=True, slots=True)
 class Balance:
     """`GET /account/balance`."""
@@ -87,6 +91,13 @@ class PixelApi(Protocol):
 
     async def poll(self, operation: str, job_id: str) -> JobReport:
         """Ask after a job: one GET. A poll never abandons a job: a 404 is `UnknownJob`, a lost answer `Transient`."""
+        ...
+
+    async def find(self, mark: str) -> JobReport | None:
+        """Look for the job whose input carried `mark` in the account's usage: one GET; None when it is not listed.
+
+        Raises `NoBooks` where there is no usage to look at.
+        """
         ...
 
     async def balance(self) -> Balance:

@@ -12,10 +12,11 @@ from typing import TypeVar
 
 import structlog
 
-from stream.core.errors import Ambiguous, Reason, Rejected, Resource, StreamError, Throttled, Transient, Unavailable
+from stream.core.errors import Ambiguous, Reason, Rejected, Resource, Throttled, Transient, Unavailable
 from stream.events import Origin
+from stream.ledger.jobs import new_claim_id
 from stream.ledger.port import RUNNING, Entry, LedgerState
-from stream.pixelapi.port import JobReport, JobState, Order, Upload
+from stream.pixelapi.port import JobReport, JobState, NoBooks, Order, Upload
 from stream.quota.port import Ask, AskKind, Grant
 from stream.records import Asset
 from stream.stages.desk import Desk
@@ -28,6 +29,8 @@ Result = TypeVar("Result")
 PRESIGNED_SECONDS = 6 * 3600
 """A queued job may be started hours after its submit."""
 STORE_RETRY_SECONDS = 1.0
+BOOK_WAITS_SECONDS = (0.0, 2.0, 5.0)
+"""Pauses before each look into the provider's books: a job may be listed a moment after it was taken."""
 DEFINITE = (Rejected, Throttled, Transient, Unavailable)
 """What a submit may end in when surely nothing was bought."""
 
@@ -73,7 +76,7 @@ async def _next_step(desk: Desk, errand: Errand, entry: Entry | None) -> None:
         await _wait_for_claim(desk, entry)
     elif entry.state is LedgerState.BLOCKED:
         raise _ended(Reason.JOB_BLOCKED, entry)
-    else:
+    elif not await _look_up(desk, errand, entry):
         raise with_facts(Ambiguous(entry.record.detail or "the answer to the submit was lost"), entry)
 
 
@@ -99,6 +102,31 @@ async def _wait_for_claim(desk: Desk, entry: Entry) -> None:
         await desk.clock.sleep(desk.claim_poll_seconds)
 
 
+async def _look_up(desk: Desk, errand: Errand, entry: Entry) -> bool:
+    """Look for an ambiguous job in the provider's books, by the claim's mark; whether it was found, and adopted.
+
+    Where it is not found nothing is known: the books may lag, or not name inputs at all. Nothing is bought again.
+    """
+    for wait_seconds in BOOK_WAITS_SECONDS:
+        await desk.clock.sleep(wait_seconds)
+        grant = await desk.quota.admit(Ask(AskKind.ACCOUNT, errand.record.priority, errand.stage_index))
+        try:
+            report = await desk.api.find(entry.record.claim)
+        except NoBooks:
+            break
+        except (Transient, Throttled) as error:
+            log.warning("books-not-read", job_key=entry.record.key, cause=str(error))
+            continue
+        finally:
+            grant.answered()
+        if report is not None:
+            log.warning("ambiguous-job-found", job_key=entry.record.key, job_id=report.job_id)
+            await _accept(desk, errand, entry, report)
+            return True
+    desk.recorder.credited(errand.operation, "ambiguous", _price(desk, errand, None))
+    return False
+
+
 async def _buy(desk: Desk, errand: Errand, seen: Entry | None) -> None:
     """Ask, then spend without interruption. A lost claim spends nothing: the caller looks again."""
     await _refuse_stale(desk, errand)  # before the line as after it: a stale event must not wait for a grant
@@ -111,8 +139,9 @@ async def _spend(desk: Desk, errand: Errand, seen: Entry | None, grant: Grant) -
     is_sent = False
     try:
         await _refuse_stale(desk, errand)
-        async with _picture(desk, errand) as source:
-            entry = await desk.ledger.claim(errand.job.key, errand.operation, errand.payer, seen)
+        claim_id = new_claim_id()
+        async with _picture(desk, errand, claim_id) as source:
+            entry = await desk.ledger.claim(errand.job.key, errand.operation, errand.payer, seen, claim_id=claim_id)
             if entry is None:
                 return
             try:
@@ -134,14 +163,14 @@ async def _refuse_stale(desk: Desk, errand: Errand) -> None:
 
 
 @asynccontextmanager
-async def _picture(desk: Desk, errand: Errand) -> AsyncIterator[str | Upload]:
-    """The input as PixelAPI gets it: a URL of ours, or the file itself."""
+async def _picture(desk: Desk, errand: Errand, claim_id: str) -> AsyncIterator[str | Upload]:
+    """The input as PixelAPI gets it: a URL of ours, or the file itself. Its name says whose claim it is (L2)."""
     source = errand.source
-    url = await desk.objects.fetch_url(source.key, valid_seconds=PRESIGNED_SECONDS)
+    url = await desk.objects.fetch_url(source.key, valid_seconds=PRESIGNED_SECONDS, mark=claim_id)
     if url is not None:
         yield url
         return
-    filename = source.key.replace("/", "_")
+    filename = f"{claim_id}-{source.key.replace('/', '_')}"
     async with desk.downloads.scratch() as path:
         await desk.objects.get_file(source.key, path, max_bytes=desk.limits.max_bytes)
         yield Upload(path, filename, source.content_type)
@@ -161,12 +190,11 @@ async def _submit(desk: Desk, errand: Errand, entry: Entry, order: Order, grant:
         raise
     except BaseException as error:
         grant.answered()
-        await _durable(desk, partial(desk.ledger.doubt, entry, str(error) or type(error).__name__))
-        desk.recorder.credited(errand.operation, "ambiguous", _price(desk, errand, None))
         cause = str(error) or type(error).__name__
+        await _durable(desk, partial(desk.ledger.doubt, entry, cause))
         log.error("submit-ambiguous", job_key=entry.record.key, operation=errand.operation, cause=cause)  # noqa: TRY400
-        if isinstance(error, StreamError):
-            with_facts(error, entry)
+        if isinstance(error, Ambiguous):
+            return  # the ledger says so now; whoever looks there goes through the provider's books next
         raise
     grant.answered()
     await _accept(desk, errand, entry, report)
