@@ -89,7 +89,10 @@ class Place(Frozen):
         if self.kind is not OrderKind.OFFSET:
             return (self.value,)
         mine, theirs = self.origin, other.origin
-        if (mine.topic, mine.partition) == (theirs.topic, theirs.partition):
+        is_one_life = abs(self.timestamp_ms - other.timestamp_ms) < CLEARLY_MS or (
+            (self.timestamp_ms < other.timestamp_ms) == (mine.offset < theirs.offset)
+        )
+        if (mine.topic, mine.partition) == (theirs.topic, theirs.partition) and is_one_life:
             return (mine.offset, mine.index)
         return (self.timestamp_ms, mine.topic, mine.partition, mine.offset, mine.index)
 
@@ -99,6 +102,9 @@ def _sign(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> int:
 
 
 Model = TypeVar("Model", bound=BaseModel)
+CLEARLY_MS = 600_000
+"""Record times of one partition may be out of order by clocks and batching, hardly by ten minutes: then the topic was
+made anew in between, and its offsets began again."""
 Identifier = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARACTERS)]
 
 

@@ -30,8 +30,8 @@ log = structlog.get_logger(__name__)
 _CHATTER = logging.getLogger("librdkafka")
 
 OFFSET_BEGINNING = -2
-COMMITTED_TIMEOUT_SECONDS = 30.0
-SILENT_ERRORS = frozenset({KafkaError._PARTITION_EOF})  # noqa: SLF001 - the client's public name for it
+SLOWEST_ABORT_SECONDS = 20.0
+"""Brokers look for transactions past their timeout every 10 s by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class LinkSettings:
             "max.poll.interval.ms": max(300_000, int(self.session_seconds * 1000)),
             "queued.max.messages.kbytes": 16_384,
             "statistics.interval.ms": int(self.statistics_seconds * 1000),
+            "enable.partition.eof": True,
         }
         return {"fetch.wait.max.ms": 100, **self.options, **ours}
 
@@ -112,7 +113,7 @@ class KafkaLink:
         if first is None:
             return []
         messages = [first, *self._consumer.consume(max_records - 1, 0)] if max_records > 1 else [first]
-        return [record for message in messages if (record := _read(message)) is not None]
+        return [record for message in messages if (record := self._read(message)) is not None]
 
     def pause(self, partition: Partition) -> None:
         """Stop fetching."""
@@ -172,7 +173,7 @@ class KafkaLink:
 
     def close(self) -> None:
         """Leave the group (the listener is told of the revocation), then drop the producer."""
-        with contextlib.suppress(KafkaException, RuntimeError):
+        with contextlib.suppress(KafkaException, RuntimeError, LinkBroken, DeliveryAborted):
             self._consumer.close()
         with contextlib.suppress(KafkaException, LinkBroken):
             self.abort()
@@ -239,6 +240,18 @@ class KafkaLink:
         except KafkaException as error:
             raise DeliveryAborted(str(error.args[0])) from None
 
+    def _read(self, message: Message) -> InRecord | None:
+        """A record, or None for news of another kind: the end of a partition, an error of the client's."""
+        read: Any = message
+        error = read.error()
+        if error is None:
+            return _record(read)
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name for it
+            self._listener.drained(Partition(read.topic(), read.partition()), read.offset())
+        else:
+            log.warning("consumer-error", cause=error.str())
+        return None
+
     def _statistics(self, text: str) -> None:
         self._listener.ends(ends_in(text))
 
@@ -249,6 +262,9 @@ class KafkaLink:
             for c in committed
         ]
         consumer.incremental_assign(starts)
+        # librdkafka keeps a pause across unassign and assign: a lane that left full would never be read again.
+        if starts:
+            consumer.resume(starts)
         self._listener.assigned(committed)
 
     def _fetch_committed(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
@@ -256,7 +272,8 @@ class KafkaLink:
         if not partitions:
             return []
         bare = [TopicPartition(part.topic, part.partition) for part in partitions]
-        found = consumer.committed(bare, timeout=COMMITTED_TIMEOUT_SECONDS)
+        patience = self._settings.transaction_timeout_seconds + SLOWEST_ABORT_SECONDS
+        found = consumer.committed(bare, timeout=patience)
         for part in found:
             if part.error is not None:
                 raise KafkaException(part.error)
@@ -287,14 +304,9 @@ def ends_in(statistics: str) -> dict[Partition, int]:
     return ends
 
 
-def _read(message: Message) -> InRecord | None:
-    error = message.error()
-    if error is not None:
-        if error.code() not in SILENT_ERRORS:
-            log.warning("consumer-error", cause=error.str())
-        return None
-    kind, timestamp_ms = message.timestamp()
-    read: Any = message  # its stubs allow for messages that were never read: no topic, headers as a dict
+def _record(read: Any) -> InRecord:
+    """A message as a record. Untyped: the stubs allow for messages never read (no topic, headers as a dict)."""
+    kind, timestamp_ms = read.timestamp()
     return InRecord(
         topic=read.topic(),
         partition=read.partition(),

@@ -87,6 +87,10 @@ class LinkListener(Protocol):
         """These are ours no more; unless `lost`, a delivery may still be made inside this call."""
         ...
 
+    def drained(self, partition: Partition, end: int) -> None:
+        """Everything below `end` was read: records, and the markers of transactions, which are no records."""
+        ...
+
     def ends(self, offsets: Mapping[Partition, int]) -> None:
         """Where the assigned partitions end for a reader of committed records: the other half of lag."""
         ...

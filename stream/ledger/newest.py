@@ -58,7 +58,8 @@ class Newest:
         if known is None:
             return None
         order = record.place.compare(known.place)
-        if order > 0 or known.place.origin == record.origin:
+        itself = (known.place.origin, known.place.timestamp_ms) == (record.origin, record.timestamp_ms)
+        if order > 0 or itself:
             return None
         if order == 0 and known.content == record.event.content_hash():
             return None

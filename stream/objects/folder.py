@@ -11,6 +11,7 @@ import io
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import ParamSpec, TypeVar
 from urllib.parse import quote
@@ -218,8 +219,9 @@ class FolderStore:
     def _sweep(self) -> None:
         """Remove what a killed process left half-written: nothing of ours is being written for a day."""
         for left in self._temporary.iterdir():
-            if self._clock.wall() - left.stat().st_mtime > _STALE_SECONDS:
-                left.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # a neighbour at work has just put it in its place
+                if self._clock.wall() - left.stat().st_mtime > _STALE_SECONDS:
+                    left.unlink()
 
 
 def _checked(key: str, body: bytes) -> bytes:

@@ -27,9 +27,12 @@ _CAME_TOO_SLOWLY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 _EDGE_STATUSES_FROM = 520
 _ABOUT_THE_PICTURE = re.compile(r"\b(image|picture|photo|file|image_url)s?\b", re.IGNORECASE)
 _ABOUT_THE_ROUTE = re.compile(r"\b(route|path|endpoint|page|resource|cannot (post|get)|method)\b|/v\d+/", re.IGNORECASE)
+_GATEWAYS_WORD = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
+"""Said by whoever stands between us and the API, in JSON too: what became of the order it does not know."""
 _NOBODY_SPOKE = re.compile(
     r"(\d{3} )?(internal( server)? error|server error|unknown error|bad gateway|gateway time-?out|stream timeout)"
-    r"|upstream .*",
+    r"|service (temporarily )?unavailable|(an )?unexpected error( occurred)?|an error occurred"
+    r"|.*\bupstream\b.*|.*\borigin (web )?server\b.*",
     re.IGNORECASE,
 )
 
@@ -157,7 +160,7 @@ def is_about_picture(answer: Answer, scrub: Scrubber) -> bool:
 
 def api_spoke(answer: Answer, scrub: Scrubber) -> bool:
     """Whether a 5xx is the API's own refusal, so that surely nothing was bought."""
-    if not answer.is_whole or answer.status == HTTPStatus.GATEWAY_TIMEOUT:
+    if not answer.is_whole or answer.status in _GATEWAYS_WORD:
         return False
     if not HTTPStatus(500) <= answer.status < _EDGE_STATUSES_FROM:
         return False

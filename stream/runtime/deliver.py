@@ -68,8 +68,9 @@ class Deliverer:
         now = self._clock.monotonic()
         if self._pending and (now >= self._due or len(self._pending) >= MAX_BATCH):
             self.deliver_batch(link)
-        for held in [held for held in self._held if held.due <= now]:
-            self._try_held(link, held)
+        due = [held for held in self._held if held.due <= now]
+        if due:  # one a turn: a topic that cannot be written may take its whole timeout to say so
+            self._try_held(link, due[0])
 
     def deliver_all(self, link: Link) -> None:
         """Deliver everything that can be delivered now: a revocation, or the end. Raises `LinkBroken`."""
@@ -81,6 +82,8 @@ class Deliverer:
 
     def deliver_batch(self, link: Link) -> None:
         """One delivery of the oldest outcomes, now. Raises `LinkBroken`."""
+        if self._held:
+            self._set_aside()
         batch = self._take_batch()
         if not batch:
             return
@@ -143,9 +146,27 @@ class Deliverer:
         except DeliveryAborted as abort:
             link.abort()
             cause = str(abort)
-        held.interval_seconds = min(held.interval_seconds * 2, HOLD_LONGEST_SECONDS)
-        held.due = self._clock.monotonic() + held.interval_seconds
+        self._put_off(held)
         log.error("record-still-not-written", stage=self._stage, topic=held.delivery.record.topic, cause=cause)
+
+    def _put_off(self, tried: _Held) -> None:
+        """Its topic is still not writable: neither for `tried`, nor for the others that wait for it."""
+        tried.interval_seconds = min(tried.interval_seconds * 2, HOLD_LONGEST_SECONDS)
+        due = self._clock.monotonic() + tried.interval_seconds
+        for held in self._held:
+            if held.delivery.record.topic == tried.delivery.record.topic:
+                held.interval_seconds = tried.interval_seconds
+                held.due = max(held.due, due)
+
+    def _set_aside(self) -> None:
+        """What goes to a topic that others already wait for waits with them, and costs nobody a timeout."""
+        waiting = {held.delivery.record.topic: held for held in self._held}
+        fresh = self._pending
+        self._pending = [item for item in fresh if item.record.topic not in waiting]
+        for item in fresh:
+            first = waiting.get(item.record.topic)
+            if first is not None:
+                self._held.append(_Held(item, first.due, first.interval_seconds))
 
     def _tell(self, delivered: list[Delivery]) -> None:
         wall = self._clock.wall()

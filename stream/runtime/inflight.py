@@ -42,6 +42,10 @@ class Lane:
         self.dead = False
         self.paused = False
         self.damaged: str | None = None
+        self.drained_at = -1
+        """The end as the reader met it: below it nothing is left to read, only markers of transactions."""
+        self.quiet_since = 0.0
+        """For the station: when this lane last brought a record, or had no reason to."""
         self._limits = limits
         self._next = committed.offset
         self._has_admitted = False
@@ -62,6 +66,15 @@ class Lane:
     def open_tickets(self) -> int:
         """Tickets not finished."""
         return len(self._open)
+
+    def lag(self, end: int | None) -> int | None:
+        """Records from what may be committed to `end`; 0 when all was read and nothing is open; None when unknown."""
+        point = self.point()
+        if point is None or end is None:
+            return None
+        if not self._open and self.drained_at >= end:
+            return 0
+        return max(0, end - point.offset)
 
     @property
     def oldest(self) -> Ticket | None:

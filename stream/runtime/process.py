@@ -93,8 +93,8 @@ class Process:
                 reasons.append(f"{crew.stage}: the Kafka thread has ended")
             elif station.alive and now - station.last_turn > SILENT_SECONDS:
                 reasons.append(f"{crew.stage}: the Kafka thread has not turned for {now - station.last_turn:.0f} s")
-            elif station.lagging and not station.stands_still and now - station.last_record > STALLED_SECONDS:
-                reasons.append(f"{crew.stage}: lag, but no record for {now - station.last_record:.0f} s")
+            elif station.quiet_since is not None and now - station.quiet_since > STALLED_SECONDS:
+                reasons.append(f"{crew.stage}: lag, but no record for {now - station.quiet_since:.0f} s")
         return reasons
 
     def ready(self) -> list[str]:

@@ -19,6 +19,7 @@ from stream.core.errors import Unavailable
 from stream.metrics.port import Recorder
 from stream.runtime.deliver import Deliverer
 from stream.runtime.inflight import Lane, LaneLimits, Ticket
+from stream.runtime.wicket import Lives, Wicket
 from stream.runtime.worker import Delivery
 
 log = structlog.get_logger(__name__)
@@ -67,14 +68,14 @@ class Station:
         self._link: Link | None = None
         self._walks: Walks
         self._thread = threading.Thread(target=self._run, name=f"station-{parts.stage}", daemon=True)
+        self._wicket = Wicket(parts.clock)
+        self._lives = Lives()
         self._intake = True
         self._ending = threading.Event()
         self.last_turn = parts.clock.monotonic()
         """Monotonic time of the thread's last turn: liveness."""
-        self.last_record = parts.clock.monotonic()
-        """Monotonic time of the last record polled: with lag and no pause, its age is a stall."""
-        self.lagging = False
-        """Whether a partition of ours has records that nobody works on."""
+        self.quiet_since: float | None = None
+        """Since when a lane with room and lag has brought no record: its age is a stall. None: not known yet."""
         self.joined = False
         """Whether the group has given this member an answer: readiness."""
 
@@ -113,19 +114,14 @@ class Station:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
-    @property
-    def stands_still(self) -> bool:
-        """Whether no lane takes records just now, and rightly so: paused, full, or none is ours."""
-        return not self._intake or self._parts.paused() or all(lane.paused for lane in list(self._lanes.values()))
-
     # The link's listener: called inside poll and close, on this station's thread.
 
     def assigned(self, committed: Sequence[Committed]) -> None:
         """Lanes are born."""
         self.joined = True
-        self.last_record = self._parts.clock.monotonic()
         for start in committed:
             lane = Lane(start, self._parts.limits)
+            lane.quiet_since = self._parts.clock.monotonic()
             self._lanes[start.partition] = lane
             self._tell_damage(lane)
         if committed:
@@ -145,16 +141,24 @@ class Station:
             self._parts.recorder.lag(self._parts.stage, partition.topic, partition.number, None)
         self._bury([lane for p in partitions if (lane := self._lanes.pop(p, None)) is not None])
 
+    def drained(self, partition: Partition, end: int) -> None:
+        """A lane has read everything that is there."""
+        lane = self._lanes.get(partition)
+        if lane is not None:
+            lane.drained_at = end
+
     def ends(self, offsets: Mapping[Partition, int]) -> None:
-        """Lag: from what is committed (or could be) to the end."""
-        self.lagging = False
+        """Lag, and since when a lane that could be read was not."""
+        now = self._parts.clock.monotonic()
+        quiet = now
         for partition, lane in self._lanes.items():
-            point, end = lane.point(), offsets.get(partition)
-            if point is None or end is None:
-                continue
-            records = max(0, end - point.offset)
-            self._parts.recorder.lag(self._parts.stage, partition.topic, partition.number, records)
-            self.lagging = self.lagging or (records > 0 and not lane.open_tickets)
+            records = lane.lag(offsets.get(partition))
+            if records is not None:
+                self._parts.recorder.lag(self._parts.stage, partition.topic, partition.number, records)
+            if not records or lane.open_tickets or lane.paused:
+                lane.quiet_since = now
+            quiet = min(quiet, lane.quiet_since)
+        self.quiet_since = quiet
 
     # The thread.
 
@@ -180,12 +184,13 @@ class Station:
         """Poll once, and on while whole batches come: a turn with a commit in it is long."""
         timeout_seconds = POLL_SECONDS
         for _ in range(POLLS_A_TURN):
-            records = link.poll(timeout_seconds, POLL_RECORDS)
+            limit = 1 if self._wicket.is_open else POLL_RECORDS
+            records = link.poll(timeout_seconds, limit)
             if not records:
                 return
-            self.last_record = self._parts.clock.monotonic()
+            self._wicket.passed()
             self._admit(records)
-            if len(records) < POLL_RECORDS:
+            if len(records) < limit:
                 return
             self._hold_or_let_in(link)
             timeout_seconds = 0.0
@@ -197,6 +202,7 @@ class Station:
             if lane is None:
                 continue
             ticket = lane.admit(record)
+            lane.quiet_since = self.last_turn
             self._tell_damage(lane)
             if ticket is not None:
                 tickets.append(ticket)
@@ -218,7 +224,7 @@ class Station:
             self._deliverer.add(found)
 
     def _hold_or_let_in(self, link: Link) -> None:
-        closed = not self._intake or self._parts.paused()
+        closed = not self._intake or (self._parts.paused() and not self._wicket.lets_in())
         for partition, lane in self._lanes.items():
             wanted = closed or lane.full
             if wanted != lane.paused:
@@ -249,6 +255,7 @@ class Station:
         self._drop_everything()
         if link is not None:
             link.close()
+        self._ending.wait(self._lives.rest_seconds(self._parts.clock.monotonic()))
         while not self._ending.is_set() and self._link is None:
             self.last_turn = self._parts.clock.monotonic()
             try:
@@ -265,16 +272,17 @@ class Station:
         self._deliverer.clear()
 
     def _finish(self) -> None:
-        link = self._link
+        link, self._link = self._link, None
         if link is None:
             return
         try:
             self._collect()
             self._deliverer.deliver_all(link)
-        except LinkBroken as error:
+            self._link = link  # what ends while the group is left may still be delivered
+        except Exception as error:  # noqa: BLE001 - whatever it is, the group must be left, or the hand-over waits
             log.warning("last-delivery-failed", stage=self._parts.stage, cause=str(error))
-            self._link = None
-        link.close()
+        finally:
+            link.close()
 
 
 def _names(partitions: Iterable[Partition]) -> list[str]:

@@ -71,6 +71,8 @@ class Pulse:
     """When PixelAPI last answered anybody here, in monotonic seconds."""
 
     last_answer: float = 0.0
+    barred_at: dict[str, float] = field(default_factory=dict)
+    """Jobs whose polls are barred (401, 403 ...), and when last: if others are answered, it is the job's trouble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,16 @@ class Desk:
     claim_poll_seconds: float = 1.0
     recovered: Callable[..., None] = lambda *_: None
     unbroken: Unbroken = field(default_factory=Unbroken)
-    outage: Outage = field(default_factory=Outage)
     pulse: Pulse = field(default_factory=Pulse)
+    orders: Outage = field(init=False)
+    results: Outage = field(init=False)
+    sources: Outage = field(init=False)
     locks: "weakref.WeakValueDictionary[str, asyncio.Lock]" = field(default_factory=weakref.WeakValueDictionary)
+
+    def __post_init__(self) -> None:
+        """Each kind of call has its own outages."""
+        for name in ("orders", "results", "sources"):
+            object.__setattr__(self, name, Outage(self.clock))
 
     def lock(self, job_key: str) -> asyncio.Lock:
         """One at a time per job in this process; between processes the ledger decides."""
@@ -111,10 +120,20 @@ class Desk:
         """PixelAPI answered a question of ours: key, access and host are in order."""
         self.pulse.last_answer = self.clock.monotonic()
         self.recovered(Resource.API_KEY, Resource.API_ACCESS, Resource.API_CONTRACT)
-        if not self.outage.lasts:  # it may answer polls all the while and be too busy for any order
+        if not self.orders.lasts:  # it may answer polls all the while and be too busy for any order
             self.recovered(Resource.API_OUTAGE)
 
     def api_takes_orders(self) -> None:
         """PixelAPI took an order, or refused it for the picture's sake."""
-        self.outage.over()
+        self.orders.over()
         self.api_answers()
+
+    def results_come(self, job_key: str) -> None:
+        """A finished result was downloaded."""
+        self.results.over(job_key)
+        self.recovered(Resource.API_RESULTS)
+
+    def sources_answer(self, url: str) -> None:
+        """A photo's host answered, with or without the photo."""
+        self.sources.over(url)
+        self.recovered(Resource.SOURCES)

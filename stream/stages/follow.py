@@ -4,10 +4,13 @@ Comes in: an accepted entry, whoever bought it. Goes out: the entry settled, fai
 `Rejected` only where a person has to look (overdue, unusable result).
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import structlog
 
-from stream.core.errors import Reason, Rejected, StreamError, Throttled, Transient
-from stream.downloads.port import ResultGone, Whose
+from stream.core.errors import Reason, Rejected, Resource, StreamError, Throttled, Transient, Unavailable
+from stream.downloads.port import ResultGone, Spooled, Whose
 from stream.images.loading import NotAPicture
 from stream.ledger.port import Entry, LedgerState
 from stream.pixelapi.port import JobReport, JobState, UnknownJob
@@ -113,15 +116,31 @@ class _Polling:
             log.warning("job-unknown", job_id=job_id, cause=str(error))
             return JobReport(JobState.RUNNING, job_id=job_id, status="unknown to PixelAPI")
         except (Transient, Throttled) as error:
-            log.debug("poll-without-answer", job_id=job_id, cause=str(error))
-            self._silent_since = desk.clock.monotonic() if self._unanswered == 0 else self._silent_since
-            self._unanswered += 1
+            self._unanswered_by(error)
+            return None
+        except Unavailable as error:
+            if not self._is_barred_alone():
+                raise
+            self._unanswered_by(error)
             return None
         finally:
             grant.answered()
         self._unanswered = 0
+        desk.pulse.barred_at.pop(self._entry.record.key, None)
         desk.api_answers()
         return report
+
+    def _unanswered_by(self, error: StreamError) -> None:
+        log.debug("poll-without-answer", job_id=self._entry.record.job_id, cause=str(error))
+        self._silent_since = self._desk.clock.monotonic() if self._unanswered == 0 else self._silent_since
+        self._unanswered += 1
+
+    def _is_barred_alone(self) -> bool:
+        """Whether this job's polls were barred before, and PixelAPI answered others since: no reason to pause all."""
+        pulse, key = self._desk.pulse, self._entry.record.key
+        before = pulse.barred_at.get(key)
+        pulse.barred_at[key] = self._desk.clock.monotonic()
+        return before is not None and pulse.last_answer > before
 
     def _seen(self, report: JobReport) -> JobReport:
         desk, operation = self._desk, self._errand.operation
@@ -132,9 +151,23 @@ class _Polling:
         return report
 
 
+@asynccontextmanager
+async def _downloaded(desk: Desk, entry: Entry, url: str) -> AsyncIterator[Spooled]:
+    """The result, spooled. One that does not come is its job's trouble; several in a row are an outage (L8)."""
+    key = entry.record.key
+    try:
+        async with desk.downloads.fetch(url, Whose.RESULT) as spooled:
+            desk.results_come(key)
+            yield spooled
+    except Transient as error:
+        if desk.results.failed(key):
+            raise Unavailable(Resource.API_RESULTS, str(error), after_seconds=error.after_seconds) from None
+        raise
+
+
 async def _settle(desk: Desk, errand: Errand, entry: Entry, report: JobReport, url: str) -> None:
     """Download, check, re-host, settle. Raises `ResultGone` or `NotAPicture` where another poll may help."""
-    async with desk.downloads.fetch(url, Whose.RESULT) as spooled:
+    async with _downloaded(desk, entry, url) as spooled:
         picture = await look_at(desk, spooled.path)
         await desk.workers.run(errand.check, spooled.path, picture)
         seconds = max(0.0, desk.clock.wall() - (entry.record.accepted_at or desk.clock.wall()))

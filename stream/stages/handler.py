@@ -32,6 +32,10 @@ WORK: Mapping[str, Work] = {
 """Every operation of `pipeline.OPERATIONS` and who does it."""
 
 
+NOTHING_TO_BRING = frozenset({Reason.JOB_FAILED, Reason.JOB_BLOCKED, Reason.TOO_MANY_PIXELS, Reason.BAD_RESULT})
+"""Ends of a stale event's job that leave nothing in the air: the event is superseded all the same."""
+
+
 class StageHandler:
     """The `Handler` of one stage."""
 
@@ -83,7 +87,7 @@ class StageHandler:
         except Superseded:
             return record
         except Rejected as end:
-            if end.reason in {Reason.JOB_FAILED, Reason.JOB_BLOCKED}:
+            if end.reason in NOTHING_TO_BRING:
                 return record
             raise
 

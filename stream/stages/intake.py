@@ -4,17 +4,19 @@ Comes in: a record with nothing but the raw event. Goes out: the record with its
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
-from stream.core.errors import Reason, Rejected
+from stream.core.errors import Reason, Rejected, Resource, Transient, Unavailable
 from stream.downloads.port import Whose
 from stream.images.loading import NotAPicture
 from stream.ledger.port import LedgerState
 from stream.pipeline import RAW_ASSET
-from stream.records import StageRecord
+from stream.records import Asset, StageRecord
 from stream.stages.desk import Desk
-from stream.stages.recipes import RAW_RECIPE, job_name
+from stream.stages.recipes import RAW_RECIPE, JobName, job_name
 from stream.stages.rehost import Naming, look_at, rehost
 
 log = structlog.get_logger(__name__)
@@ -30,6 +32,13 @@ async def take_in(desk: Desk, record: StageRecord) -> StageRecord:
     entry = await desk.ledger.look(name.key)
     if entry is not None and entry.state is LedgerState.SETTLED:
         return record.with_assets({RAW_ASSET: entry.record.assets[RAW_ASSET]})
+    with _from_a_source(desk, record):
+        asset = await _fetched(desk, record, name)
+    await desk.ledger.settle_local(name.key, RAW_ASSET, {RAW_ASSET: asset})
+    return record.with_assets({RAW_ASSET: asset})
+
+
+async def _fetched(desk: Desk, record: StageRecord, name: JobName) -> Asset:
     started = desk.clock.monotonic()
     async with desk.downloads.fetch(record.event.raw_url, Whose.SOURCE) as photo:
         try:
@@ -38,16 +47,30 @@ async def take_in(desk: Desk, record: StageRecord) -> StageRecord:
             raise Rejected(Reason.INVALID_IMAGE, str(error), field="raw_url") from None
         seconds = desk.clock.monotonic() - started
         naming = Naming(RAW_ASSET, name.short)
-        asset = await rehost(desk, record, naming, photo.path, picture, sha256=photo.sha256, seconds=seconds)
-    await desk.ledger.settle_local(name.key, RAW_ASSET, {RAW_ASSET: asset})
-    return record.with_assets({RAW_ASSET: asset})
+        return await rehost(desk, record, naming, photo.path, picture, sha256=photo.sha256, seconds=seconds)
+
+
+@contextmanager
+def _from_a_source(desk: Desk, record: StageRecord) -> Iterator[None]:
+    """One photo that cannot be had is its event's trouble; several in a row, and none that can, are an outage (L8)."""
+    url = record.event.raw_url
+    try:
+        yield
+    except Transient as error:
+        if desk.sources.failed(url):
+            raise Unavailable(Resource.SOURCES, str(error), after_seconds=error.after_seconds) from None
+        raise
+    except Rejected as error:
+        if error.reason is not Reason.SOURCE_REFUSED:  # refused by ourselves: no host was asked
+            desk.sources_answer(url)
+        raise
+    desk.sources_answer(url)
 
 
 async def taken_in(desk: Desk, record: StageRecord) -> StageRecord | None:
-    """As `take_in`, but only what an earlier walk took in; None when there is nothing, or the photo is gone."""
-    try:
-        version = record.source_version or await source_version(desk, record)
-    except Rejected:
+    """As `take_in`, but only what an earlier walk took in: no host is asked; None when there is nothing."""
+    version = record.source_version or _given(record) or await desk.versions.known(record)
+    if version is None:
         return None
     record = record.with_assets({}, source_version=version)
     entry = await desk.ledger.look(job_name(record, RAW_RECIPE).key)
@@ -61,15 +84,19 @@ async def source_version(desk: Desk, record: StageRecord) -> str:
 
     Once, whatever crashes: what an earlier walk of the event resolved stands, though the photo was replaced since.
     """
-    if record.event.version is not None:
-        return f"given:{record.event.version}"
-    known = await desk.versions.known(record)
+    known = _given(record) or await desk.versions.known(record)
     return known or await desk.versions.remember(record, await _told_version(desk, record))
+
+
+def _given(record: StageRecord) -> str | None:
+    version = record.event.version
+    return None if version is None else f"given:{version}"
 
 
 async def _told_version(desk: Desk, record: StageRecord) -> str:
     event = record.event
-    told = await desk.downloads.version_of(event.raw_url)
+    with _from_a_source(desk, record):
+        told = await desk.downloads.version_of(event.raw_url)
     if told is not None:
         return f"head:{told}"
     log.warning("source-version-from-url", sku_id=event.sku_id, way_out="send `version` when a photo changes")

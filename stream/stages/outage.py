@@ -1,40 +1,67 @@
-"""When refusals stop being one event's bad luck: PixelAPI answers busy time after time (L8).
+"""When failures stop being one event's bad luck: several different ones in a row, and none that got through (L8).
 
-Comes in: submits that PixelAPI refused for a passing fault, and those it took. Goes out: whether this is an outage.
-A single picture that makes PixelAPI stumble must not stop a fleet, so plain faults count only across several jobs.
+Comes in: calls that failed for a passing fault, and those that went through. Goes out: whether events should wait.
+One picture that makes a provider stumble must not stop a fleet: it goes on spending attempts as soon as others get
+through. An outage must not use up anybody's attempts: while it lasts, events wait, and one at a time tries.
 """
 
-from stream.core.errors import Transient
-from stream.pixelapi.port import Busy
+from collections import OrderedDict
+
+from stream.core.clock import Clock
 
 BUSY_IN_A_ROW = 2
-"""So many 503 one after the other, of whatever jobs: the provider says of itself that it cannot serve."""
-JOBS_IN_A_ROW = 3
-"""So many different jobs refused by any 5xx, and none taken in between."""
+"""So many 503 one after the other, whoever asked: the provider says of itself that it cannot serve."""
+KEYS_IN_A_ROW = 3
+"""So many different keys failed for any passing fault, and none went through in between."""
+TRY_SECONDS = 5.0
+"""How often somebody may try while it lasts."""
+KEPT_KEYS = 10_000
 
 
 class Outage:
-    """One per process; belongs to the loop."""
+    """One per kind of call and process; belongs to the loop. A key is whatever fails on its own: a job, a photo."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         """All is well."""
+        self._clock = clock
         self._busy_in_a_row = 0
-        self._jobs: set[str] = set()
+        self._in_a_row: set[str] = set()
+        self._failed_at: OrderedDict[str, float] = OrderedDict()
+        self._last_success = float("-inf")
+        self._next_try = 0.0
 
     @property
     def lasts(self) -> bool:
         """Whether events should wait instead of spending attempts."""
-        return self._busy_in_a_row >= BUSY_IN_A_ROW or len(self._jobs) >= JOBS_IN_A_ROW
+        return self._busy_in_a_row >= BUSY_IN_A_ROW or len(self._in_a_row) >= KEYS_IN_A_ROW
 
-    def refused(self, job_key: str, error: Transient) -> bool:
-        """A submit was refused for a passing fault; whether that makes it an outage."""
-        if error.free:
+    def may_try(self) -> bool:
+        """Whether this caller may go ahead: always while all is well, else one every few seconds."""
+        now = self._clock.monotonic()
+        if self.lasts and now < self._next_try:
             return False
-        self._jobs.add(job_key)
-        self._busy_in_a_row = self._busy_in_a_row + 1 if isinstance(error, Busy) else 0
-        return self.lasts
+        self._next_try = now + TRY_SECONDS
+        return True
 
-    def over(self) -> None:
-        """An order was taken, or refused for its picture's sake."""
+    def failed(self, key: str, *, says_busy: bool = False) -> bool:
+        """A call failed for a passing fault; whether its event should wait instead of spending an attempt.
+
+        A key that failed before, while others got through since, is at fault itself.
+        """
+        now = self._clock.monotonic()
+        before = self._failed_at.pop(key, None)
+        self._failed_at[key] = now
+        if len(self._failed_at) > KEPT_KEYS:
+            self._failed_at.popitem(last=False)
+        self._in_a_row.add(key)
+        self._busy_in_a_row = self._busy_in_a_row + 1 if says_busy else 0
+        is_its_own_fault = before is not None and self._last_success > before
+        return self.lasts and not is_its_own_fault
+
+    def over(self, key: str | None = None) -> None:
+        """A call went through."""
+        self._last_success = self._clock.monotonic()
         self._busy_in_a_row = 0
-        self._jobs.clear()
+        self._in_a_row.clear()
+        if key is not None:
+            self._failed_at.pop(key, None)

@@ -16,7 +16,7 @@ from stream.core.errors import Ambiguous, Reason, Rejected, Resource, Throttled,
 from stream.events import Origin
 from stream.ledger.jobs import new_claim_id
 from stream.ledger.port import RUNNING, Entry, LedgerState
-from stream.pixelapi.port import JobReport, JobState, NoBooks, Order, Upload
+from stream.pixelapi.port import Busy, JobReport, JobState, NoBooks, Order, Upload
 from stream.quota.port import Ask, AskKind, Grant
 from stream.records import Asset
 from stream.stages.desk import Desk
@@ -139,6 +139,7 @@ async def _spend(desk: Desk, errand: Errand, seen: Entry | None, grant: Grant) -
     is_sent = False
     try:
         await _refuse_stale(desk, errand)
+        _wait_out_an_outage(desk)
         claim_id = new_claim_id()
         async with _picture(desk, errand, claim_id) as source:
             entry = await desk.ledger.claim(errand.job.key, errand.operation, errand.payer, seen, claim_id=claim_id)
@@ -154,6 +155,17 @@ async def _spend(desk: Desk, errand: Errand, seen: Entry | None, grant: Grant) -
     finally:
         if not is_sent:
             grant.give_back()
+
+
+def _lasts(desk: Desk, errand: Errand, error: BaseException) -> bool:
+    """Count a submit that failed for no fault of its picture; whether events should wait instead of trying on."""
+    return desk.orders.failed(errand.job.key, says_busy=isinstance(error, Busy))
+
+
+def _wait_out_an_outage(desk: Desk) -> None:
+    """While PixelAPI takes no orders, one at a time tries: a lost answer costs its event a letter (L2, L8)."""
+    if not desk.orders.may_try():
+        raise Unavailable(Resource.API_OUTAGE, "PixelAPI takes no orders; one at a time tries")
 
 
 async def _refuse_stale(desk: Desk, errand: Errand) -> None:
@@ -185,7 +197,7 @@ async def _submit(desk: Desk, errand: Errand, entry: Entry, order: Order, grant:
         if isinstance(error, Rejected):
             desk.api_takes_orders()
         await _durable(desk, partial(desk.ledger.release, entry, str(error)))
-        if isinstance(error, Transient) and desk.outage.refused(errand.job.key, error):
+        if isinstance(error, Transient) and not error.free and _lasts(desk, errand, error):
             raise Unavailable(Resource.API_OUTAGE, str(error), after_seconds=error.after_seconds) from None
         raise
     except BaseException as error:
@@ -193,6 +205,7 @@ async def _submit(desk: Desk, errand: Errand, entry: Entry, order: Order, grant:
         cause = str(error) or type(error).__name__
         await _durable(desk, partial(desk.ledger.doubt, entry, cause))
         log.error("submit-ambiguous", job_key=entry.record.key, operation=errand.operation, cause=cause)  # noqa: TRY400
+        _lasts(desk, errand, error)
         if isinstance(error, Ambiguous):
             return  # the ledger says so now; whoever looks there goes through the provider's books next
         raise
