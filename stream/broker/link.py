@@ -30,8 +30,20 @@ log = structlog.get_logger(__name__)
 _CHATTER = logging.getLogger("librdkafka")
 
 OFFSET_BEGINNING = -2
+<<<<<<< ours
 SLOWEST_ABORT_SECONDS = 20.0
 """Brokers look for transactions past their timeout every 10 s by default."""
+=======
+COMMITTED_TIMEOUT_SECONDS = 30.0
+FORGETFUL = {
+    "metadata.max.age.ms": 5_000,
+    "topic.metadata.refresh.interval.ms": 5_000,
+    "connections.max.idle.ms": 10_000,
+}
+"""A producer keeps the group coordinator it knows for 15 minutes by default and waits for it although it is gone
+(librdkafka #5511); idle connections that close make it look again."""
+SILENT_ERRORS = frozenset({KafkaError._PARTITION_EOF})  # noqa: SLF001 - the client's public name for it
+>>>>>>> theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +95,7 @@ class LinkSettings:
         }
         if self.transactional:
             ours |= {"transactional.id": f"{self.group}.{self.instance}", "transaction.timeout.ms": limit_ms}
-        return {**self.options, **ours}
+        return {**FORGETFUL, **self.options, **ours}
 
 
 class KafkaLink:
@@ -140,7 +152,13 @@ class KafkaLink:
             # Past its transaction's timeout the client raises from inside its own callbacks (measured, 2.16.1).
             raise LinkBroken(str(error.__cause__ or error)) from None
         for index in waiting - set(failures):
-            failures[index] = "not acknowledged in time"
+            failures[index] = LATE
+        if self.transactional and LATE in failures.values():
+            # The brokers' fault, no record's. A client that goes on after such an abort may hang for ever, whatever the
+            # timeout, in `send_offsets_to_transaction` (seen with killed brokers, 2.16.1; librdkafka #5456, #5511), and
+            # with it every rebalance of the group. A new producer of the same transactional id fences this one.
+            self._open = False
+            raise LinkBroken("records were not acknowledged in time")
         culprits = {index: cause for index, cause in failures.items() if cause != PURGED}
         if failures and not culprits:
             raise DeliveryAborted("the whole delivery was purged")
@@ -189,7 +207,7 @@ class KafkaLink:
         def acknowledged(error: KafkaError | None, _message: Message) -> None:
             waiting.discard(index)
             if error is not None:
-                failures[index] = PURGED if error.code() in PURGE_CODES else f"{error.name()}: {error.str()}"
+                failures[index] = _KNOWN_CAUSES.get(error.code()) or f"{error.name()}: {error.str()}"
 
         while True:
             try:
@@ -288,8 +306,10 @@ class KafkaLink:
         consumer.incremental_unassign(partitions)
 
 
+LATE = "not acknowledged in time"
 PURGED = "purged with its transaction"
 PURGE_CODES = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001 - the client's names
+_KNOWN_CAUSES = {KafkaError._MSG_TIMED_OUT: LATE, **dict.fromkeys(PURGE_CODES, PURGED)}  # noqa: SLF001 - likewise
 MAX_TRIES = 3
 
 

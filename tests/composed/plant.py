@@ -183,7 +183,9 @@ class Plant:
         self._producer = None
 
     def diary(self) -> str:
-        """The ends of all logs, for the report of a failed test."""
+        """The ends of all logs, for the report of a failed test; the workers end with it."""
+        for worker in self.workers:
+            worker.confess()
         pages = [f"--- {worker.name}\n{worker.last_words()}" for worker in self.workers]
         return "\n".join([*pages, f"--- ends {json.dumps(self.watcher.ended.by_event())}"])
 

@@ -34,7 +34,7 @@ class WorkerProcess:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_OURS)}
         self._environment = kept | {
             "SKUSTREAM_HTTP_PORT": str(self._port), "SKUSTREAM_SPOOL_DIR": str(self._spool),
-            "SKUSTREAM_LOG_FORMAT": "json", **settings,
+            "SKUSTREAM_LOG_FORMAT": "json", "PYTHONFAULTHANDLER": "1", **settings,
         }  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -106,9 +106,15 @@ class WorkerProcess:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return [json.loads(line) for line in lines if f'"{event}"' in line and line.startswith("{")]
 
+    def confess(self) -> None:
+        """Write every thread's stack into the log and end: for a failed test, where a thread may hang."""
+        if self._process is not None and self.is_running:
+            self.tell(signal.SIGCONT)
+            leash.reap(self._process, signal.SIGABRT, timeout_seconds=10)
+
     def last_words(self) -> str:
         """The end of its log."""
-        return self.log.read_text(errors="replace")[-6000:] if self.log.exists() else ""
+        return self.log.read_text(errors="replace")[-12_000:] if self.log.exists() else ""
 
     def _ask(self, path: str) -> list[str]:
         try:
