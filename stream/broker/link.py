@@ -30,11 +30,8 @@ log = structlog.get_logger(__name__)
 _CHATTER = logging.getLogger("librdkafka")
 
 OFFSET_BEGINNING = -2
-<<<<<<< ours
 SLOWEST_ABORT_SECONDS = 20.0
 """Brokers look for transactions past their timeout every 10 s by default."""
-=======
-COMMITTED_TIMEOUT_SECONDS = 30.0
 FORGETFUL = {
     "metadata.max.age.ms": 5_000,
     "topic.metadata.refresh.interval.ms": 5_000,
@@ -42,8 +39,6 @@ FORGETFUL = {
 }
 """A producer keeps the group coordinator it knows for 15 minutes by default and waits for it although it is gone
 (librdkafka #5511); idle connections that close make it look again."""
-SILENT_ERRORS = frozenset({KafkaError._PARTITION_EOF})  # noqa: SLF001 - the client's public name for it
->>>>>>> theirs
 
 
 @dataclass(frozen=True, slots=True)
