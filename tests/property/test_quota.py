@@ -107,7 +107,17 @@ class WindowMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.open)
     @rule(data=st.data(), twice=st.booleans())
     def answer(self, data: st.DataObject, twice: bool) -> None:  # noqa: FBT001 - drawn
-        sent = data.draw(st.sampled_from(self.open))
+        self.answer_one(data.draw(st.sampled_from(self.open)), twice=twice)
+
+    @precondition(lambda self: self.open)
+    @rule(late_seconds=st.floats(0, 5), all_of_them=st.booleans())
+    def answer_after_the_charge_ended(self, late_seconds: float, all_of_them: bool) -> None:  # noqa: FBT001 - drawn
+        """The network or this process stood still; others may have been granted meanwhile, or are at once."""
+        self.now = max(self.now, self.open[0].left + CHARGED_SECONDS + TOLERANCE_SECONDS + late_seconds)
+        for sent in self.open[:] if all_of_them else self.open[:1]:
+            self.answer_one(sent)
+
+    def answer_one(self, sent: Sent, *, twice: bool = False) -> None:
         self.open.remove(sent)
         arrived = sent.arrived(self.now)
         (self.stray_arrivals if strays(sent.left, arrived, self.now) else self.arrivals).append(arrived)
