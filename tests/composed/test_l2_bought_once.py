@@ -51,6 +51,22 @@ def test_an_answer_lost_on_the_way_ends_as_a_letter_and_is_not_asked_for_again(p
     assert plant.provider.summary()["requests_by_step"]["submit"] == 6
 
 
+def test_a_lost_job_is_found_in_the_providers_books_and_completed(plants: Plants) -> None:
+    """Where its usage names the inputs, neither a kill nor a lost answer costs a letter, and nothing is bought twice."""
+    lost = [{"kind": "accept-drop", "match": {"url": "/CUT/"}}, {"kind": "accept-hang", "match": {"url": "/KILLED/"}}]
+    plant = plants(behaviour={"usage_enabled": True, "faults": lost})
+    worker = plant.worker()
+    plant.send(*(plant.event(name) for name in ("CUT", "KILLED")))
+    plant.wait_jobs(2)
+    worker.kill()
+    worker.start()
+    plant.wait_ended(2)
+    report = audit(plant.target())
+    assert report.problems == []
+    assert report.ends == {"completed": 2}
+    assert plant.provider.summary()["requests_by_step"]["submit"] == report.jobs_accepted == 6
+
+
 def test_a_failed_job_is_bought_again_only_after_the_provider_said_so_and_only_as_often_as_allowed(
     plants: Plants,
 ) -> None:
