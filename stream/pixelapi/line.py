@@ -49,7 +49,7 @@ class Line:
 
     def __init__(self, *, is_fresh: bool, timeout_seconds: float, clock: Clock, recorder: Recorder) -> None:
         self._is_fresh = is_fresh
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=_CONNECT_TIMEOUT_SECONDS)
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=_CONNECT_TIMEOUT_SECONDS)
         self._clock = clock
         self._recorder = recorder
         self._session: aiohttp.ClientSession | None = None
