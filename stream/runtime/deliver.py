@@ -5,6 +5,7 @@ On an abort everything is delivered again with fresh group metadata; a record th
 only its own lane waits for it (L6). Deliveries of dead lanes are dropped: the next owner makes them anew.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -25,11 +26,23 @@ HOLD_FIRST_SECONDS = 1.0
 HOLD_LONGEST_SECONDS = 30.0
 
 
-@dataclass(slots=True)
+BAD_TOPIC_RECORDS = 2
+"""So many different records of one topic failed, and none of it got through since: the topic, not a record."""
+
+
+@dataclass(slots=True, eq=False)
 class _Held:
     delivery: Delivery
     due: float
     interval_seconds: float
+    tries: int = 0
+    """How often it failed itself; 0: it only waits for its topic."""
+    is_suspect: bool = False
+    """It failed, and nothing got through to its topic since."""
+
+    @property
+    def topic(self) -> str:
+        return self.delivery.record.topic
 
 
 class Deliverer:
@@ -70,7 +83,7 @@ class Deliverer:
             self.deliver_batch(link)
         due = [held for held in self._held if held.due <= now]
         if due:  # one a turn: a topic that cannot be written may take its whole timeout to say so
-            self._try_held(link, due[0])
+            self._try_held(link, min(due, key=lambda held: held.tries))
 
     def deliver_all(self, link: Link) -> None:
         """Deliver everything that can be delivered now: a revocation, or the end. Raises `LinkBroken`."""
@@ -125,13 +138,15 @@ class Deliverer:
         link.commit(_points(by_lane))
         for lane, tickets in by_lane.items():
             lane.settle(tickets)
+        if self._held:
+            self._got_through(delivered)
         self._recorder.committed(self._stage, self._clock.monotonic() - started, len(delivered))
         self._tell(delivered)
 
     def _hold(self, batch: list[Delivery], failures: dict[int, str]) -> None:
         for index, cause in failures.items():
             due = self._clock.monotonic() + HOLD_FIRST_SECONDS
-            self._held.append(_Held(batch[index], due, HOLD_FIRST_SECONDS))
+            self._held.append(_Held(batch[index], due, HOLD_FIRST_SECONDS, tries=1, is_suspect=True))
             log.error("record-not-written", stage=self._stage, topic=batch[index].record.topic, cause=cause)
 
     def _try_held(self, link: Link, held: _Held) -> None:
@@ -139,7 +154,6 @@ class Deliverer:
             failures = link.publish([held.delivery.record])
             if not failures:
                 self._commit(link, [held.delivery])
-                self._held.remove(held)
                 return
             link.abort()
             cause = failures[0]
@@ -150,23 +164,42 @@ class Deliverer:
         log.error("record-still-not-written", stage=self._stage, topic=held.delivery.record.topic, cause=cause)
 
     def _put_off(self, tried: _Held) -> None:
-        """Its topic is still not writable: neither for `tried`, nor for the others that wait for it."""
+        """It failed again; where its topic is at fault, the others that wait for it need not try before it does."""
+        tried.tries += 1
+        tried.is_suspect = True
         tried.interval_seconds = min(tried.interval_seconds * 2, HOLD_LONGEST_SECONDS)
-        due = self._clock.monotonic() + tried.interval_seconds
-        for held in self._held:
-            if held.delivery.record.topic == tried.delivery.record.topic:
-                held.interval_seconds = tried.interval_seconds
-                held.due = max(held.due, due)
+        tried.due = self._clock.monotonic() + tried.interval_seconds
+        if tried.topic in self._bad_topics():
+            for held in self._held:
+                if held.topic == tried.topic:
+                    held.interval_seconds = tried.interval_seconds
+                    held.due = max(held.due, tried.due)
+
+    def _bad_topics(self) -> set[str]:
+        suspects = Counter(held.topic for held in self._held if held.is_suspect)
+        return {topic for topic, count in suspects.items() if count >= BAD_TOPIC_RECORDS}
 
     def _set_aside(self) -> None:
-        """What goes to a topic that others already wait for waits with them, and costs nobody a timeout."""
-        waiting = {held.delivery.record.topic: held for held in self._held}
-        fresh = self._pending
-        self._pending = [item for item in fresh if item.record.topic not in waiting]
+        """What goes to a bad topic waits with those that wait for it already, and costs nobody a timeout."""
+        bad = self._bad_topics()
+        fresh, self._pending = self._pending, []
         for item in fresh:
-            first = waiting.get(item.record.topic)
-            if first is not None:
-                self._held.append(_Held(item, first.due, first.interval_seconds))
+            if item.record.topic in bad:
+                waiting = [held for held in self._held if held.topic == item.record.topic]
+                self._held.append(_Held(item, min(held.due for held in waiting), waiting[0].interval_seconds))
+            else:
+                self._pending.append(item)
+
+    def _got_through(self, delivered: list[Delivery]) -> None:
+        """Their topics can be written: who only waited for them goes on, who failed there is at fault itself."""
+        done, topics = set(delivered), {item.record.topic for item in delivered}
+        self._held = [held for held in self._held if held.delivery not in done]
+        freed = [held for held in self._held if held.topic in topics and not held.tries]
+        self._held = [held for held in self._held if held not in freed]
+        self._pending = [held.delivery for held in freed] + self._pending
+        for held in self._held:
+            if held.topic in topics:
+                held.is_suspect = False
 
     def _tell(self, delivered: list[Delivery]) -> None:
         wall = self._clock.wall()
