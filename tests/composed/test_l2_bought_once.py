@@ -52,7 +52,7 @@ def test_an_answer_lost_on_the_way_ends_as_a_letter_and_is_not_asked_for_again(p
 
 
 def test_a_lost_job_is_found_in_the_providers_books_and_completed(plants: Plants) -> None:
-    """Where its usage names the inputs, neither a kill nor a lost answer costs a letter, and nothing is bought twice."""
+    """Where its usage names the inputs, neither a kill nor a lost answer costs a letter; nothing is bought twice."""
     lost = [{"kind": "accept-drop", "match": {"url": "/CUT/"}}, {"kind": "accept-hang", "match": {"url": "/KILLED/"}}]
     plant = plants(behaviour={"usage_enabled": True, "faults": lost})
     worker = plant.worker()
