@@ -53,9 +53,10 @@ class Outage:
         self._failed_at[key] = now
         if len(self._failed_at) > KEPT_KEYS:
             self._failed_at.popitem(last=False)
-        self._in_a_row.add(key)
-        self._busy_in_a_row = self._busy_in_a_row + 1 if says_busy else 0
         is_its_own_fault = before is not None and self._last_success > before
+        if not is_its_own_fault:  # three bad pictures that are tried again and again make no outage for the others
+            self._in_a_row.add(key)
+        self._busy_in_a_row = self._busy_in_a_row + 1 if says_busy else 0
         return self.lasts and not is_its_own_fault
 
     def over(self, key: str | None = None) -> None:
