@@ -77,7 +77,9 @@ async def _next_step(desk: Desk, errand: Errand, entry: Entry | None) -> None:
     elif entry.state is LedgerState.BLOCKED:
         raise _ended(Reason.JOB_BLOCKED, entry)
     elif not await _look_up(desk, errand, entry):
-        raise with_facts(Ambiguous(entry.record.detail or "the answer to the submit was lost"), entry)
+        doubt = with_facts(Ambiguous(entry.record.detail or "the answer to the submit was lost"), entry)
+        doubt.facts = {**doubt.facts, "credits-in-doubt": str(_price(desk, errand, None))}
+        raise doubt
 
 
 def _settled(desk: Desk, errand: Errand, entry: Entry | None) -> Asset | None:
