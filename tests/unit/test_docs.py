@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 NOT_SET = "—"
-LETTER_FACTS = ("job-key", "job-ids", "operation", "credits")
+LETTER_FACTS = ("job-key", "job-ids", "operation", "credits", "credits-in-doubt")
 
 
 def section(page: Path, title: str) -> str:
