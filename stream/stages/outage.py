@@ -6,6 +6,7 @@ through. An outage must not use up anybody's attempts: while it lasts, events wa
 """
 
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from stream.core.clock import Clock
 
@@ -18,6 +19,13 @@ TRY_SECONDS = 5.0
 KEPT_KEYS = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    at: float
+    was_at_fault: bool
+    """It failed while others got through, now or before: it is no sign of an outage."""
+
+
 class Outage:
     """One per kind of call and process; belongs to the loop. A key is whatever fails on its own: a job, a photo."""
 
@@ -26,7 +34,7 @@ class Outage:
         self._clock = clock
         self._busy_in_a_row = 0
         self._in_a_row: set[str] = set()
-        self._failed_at: OrderedDict[str, float] = OrderedDict()
+        self._failed: OrderedDict[str, _Failure] = OrderedDict()
         self._last_success = float("-inf")
         self._next_try = 0.0
 
@@ -48,13 +56,13 @@ class Outage:
 
         A key that failed before, while others got through since, is at fault itself.
         """
-        now = self._clock.monotonic()
-        before = self._failed_at.pop(key, None)
-        self._failed_at[key] = now
-        if len(self._failed_at) > KEPT_KEYS:
-            self._failed_at.popitem(last=False)
-        is_its_own_fault = before is not None and self._last_success > before
-        if not is_its_own_fault:  # three bad pictures that are tried again and again make no outage for the others
+        before = self._failed.pop(key, None)
+        is_its_own_fault = before is not None and self._last_success > before.at
+        was_at_fault = is_its_own_fault or (before is not None and before.was_at_fault)
+        self._failed[key] = _Failure(self._clock.monotonic(), was_at_fault)
+        if len(self._failed) > KEPT_KEYS:
+            self._failed.popitem(last=False)
+        if not was_at_fault:  # three bad pictures that are tried again and again make no outage for the others
             self._in_a_row.add(key)
         self._busy_in_a_row = self._busy_in_a_row + 1 if says_busy else 0
         return self.lasts and not is_its_own_fault
@@ -65,4 +73,4 @@ class Outage:
         self._busy_in_a_row = 0
         self._in_a_row.clear()
         if key is not None:
-            self._failed_at.pop(key, None)
+            self._failed.pop(key, None)

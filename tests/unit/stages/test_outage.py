@@ -92,6 +92,18 @@ def test_bad_pictures_spend_their_own_attempts_and_stop_nobody(outage: Outage, c
         assert all(outage.may_try() for _ in range(3))
 
 
+def test_bad_pictures_alone_spend_their_attempts_without_waiting_for_newcomers(
+    outage: Outage, clock: WoundClock
+) -> None:
+    poisons = keys(KEYS_IN_A_ROW + 2, "poison")
+    for poison in poisons:
+        outage.failed(poison)
+    clock.now += 1
+    outage.over("good")
+    clock.now += 1
+    assert not any(outage.failed(poison) for poison in poisons * 4)
+
+
 def test_an_outage_spends_at_most_one_attempt_of_an_event_that_had_bad_luck_before(
     outage: Outage, clock: WoundClock
 ) -> None:
@@ -118,5 +130,5 @@ def test_what_is_remembered_is_bounded(outage: Outage) -> None:
     for key in keys(KEPT_KEYS + 500):
         outage.failed(key)
         outage.over()
-    assert len(outage._failed_at) == KEPT_KEYS
+    assert len(outage._failed) == KEPT_KEYS
     assert not outage._in_a_row
