@@ -1,0 +1,219 @@
+"""Stages with their real doors and no Kafka: the simulator, a folder store on a web server, workers on one loop.
+
+Comes in: events by SKU. Goes out: what the workers would deliver, and the provider's books. The workers' clock runs
+faster than ours, so that pauses, probes and retries pass quickly; HTTP and the provider's jobs take their real time.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+from aiohttp import web
+from pydantic import SecretStr
+
+from stream import assembly
+from stream.broker.port import Committed, InRecord, Partition
+from stream.core.clock import SystemClock
+from stream.metrics.silent import SilentRecorder
+from stream.pipeline import Stage, load_pipeline
+from stream.quota.memory import MemoryQuota
+from stream.quota.window import Contract
+from stream.runtime.environment import Environment
+from stream.runtime.inflight import Lane, LaneLimits
+from stream.runtime.verdict import RetryPolicy
+from stream.runtime.worker import Delivery, Worker, WorkerParts
+from stream.settings import Settings
+from stream.simulator import Behaviour, Simulator
+from stream.stages.desk import Desk
+from stream.stages.handler import StageHandler
+from stream.topics import Topics
+from tests.simulator import drawn
+
+PATIENCE_SECONDS = 30.0
+HASTE = 20.0
+TIMESTAMP_MS = 1_000_000
+PIPELINE = """
+version: 1
+stages:
+  - {{name: remove-bg, operation: remove-bg, needs: raw, makes: transparent, deadline_seconds: {deadline_seconds}}}
+"""
+
+
+class HastyClock(SystemClock):
+    """Durations pass twenty times as fast; the time of day is ours, as the store's is."""
+
+    def monotonic(self) -> float:
+        return super().monotonic() * HASTE
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / HASTE)
+
+
+class Heard(SilentRecorder):
+    """Counts what sent walks round again."""
+
+    def __init__(self) -> None:
+        self.retries: Counter[str] = Counter()
+
+    def retried(self, stage: str, cause: str) -> None:
+        self.retries[cause] += 1
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    """Return once `condition()` holds. Raises TimeoutError naming `what`."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {PATIENCE_SECONDS:g} s")
+        await asyncio.sleep(0.01)
+
+
+class Worktable:
+    """One worker process's share: a desk and the first stage's walks."""
+
+    def __init__(self, desk: Desk, stage: Stage, environment: Environment, heard: Heard) -> None:
+        self.desk = desk
+        self.environment = environment
+        self.heard = heard
+        self.handler = StageHandler(stage, desk)
+        self.read = assembly._reader(desk, stage)
+        self.delivered: list[Delivery] = []
+        self._home = Partition(desk.topics.raw, 0)
+        self._worker = Worker(
+            WorkerParts(
+                stage=stage.name,
+                handler=self.handler,
+                read=self.read,
+                deliver=self.delivered.append,
+                dead_letter_topic=desk.topics.dead_letter,
+                environment=environment,
+                policy=RetryPolicy(attempts=4, base_seconds=0.5, cap_seconds=2.0),
+                clock=desk.clock,
+                recorder=heard,
+            )
+        )
+
+    def take(self, *records: InRecord) -> None:
+        """As from the station; each call has a lane of its own, so that any event may come again."""
+        lane = Lane(Committed(self._home, None, ""), LaneLimits())
+        tickets = [lane.admit(record) for record in records]
+        self._worker.accept([ticket for ticket in tickets if ticket is not None])
+
+    async def ended(self, count: int) -> dict[str, str]:
+        """Wait for `count` deliveries: SKU to outcome, or to the letter's reason."""
+        await until(lambda: len(self.delivered) >= count, f"{count} events ended, so far {self.ends()}")
+        return self.ends()
+
+    def ends(self) -> dict[str, str]:
+        return {item.image[0]: item.reason or item.outcome for item in self.delivered if item.image is not None}
+
+    def forwarded(self, sku_id: str) -> dict[str, Any]:
+        """The record that left for the next stage, or ended the event."""
+        item = next(item for item in self.delivered if item.image is not None and item.image[0] == sku_id)
+        fields: dict[str, Any] = orjson.loads(item.record.value or b"")
+        return fields
+
+    def letter(self, sku_id: str) -> dict[str, str]:
+        """The headers of the letter for `sku_id`."""
+        item = next(item for item in self.delivered if item.image is not None and item.image[0] == sku_id)
+        return {name.removeprefix("skustream."): (value or b"").decode() for name, value in item.record.headers}
+
+    async def vanish(self) -> None:
+        """Its walks are called off; what must not be cut runs on."""
+        await self._worker.stop(0)
+
+
+class Shop:
+    """A provider, a store and photos; `counter` opens worker processes over them."""
+
+    def __init__(self, simulator: Simulator, folder: Path, store_url: str, *, deadline_seconds: float) -> None:
+        self.simulator = simulator
+        self.photos = folder / "photos"
+        self._folder = folder
+        self._store_url = store_url
+        self._opened = 0
+        self._offset = 0
+        self._pipeline = folder / "pipeline.yaml"
+        self._pipeline.write_text(PIPELINE.format(deadline_seconds=deadline_seconds))
+
+    def event(self, sku_id: str, **fields: Any) -> InRecord:
+        """An event whose photo the simulator serves; with a version, unless told otherwise."""
+        url = f"{self.simulator.origin}/photos/{sku_id}.jpg"
+        (self.photos / f"{sku_id}.jpg").write_bytes(drawn.jpeg())
+        told = {"sku_id": sku_id, "raw_url": url, "version": "1"} | fields
+        value = orjson.dumps({name: field for name, field in told.items() if field is not None})
+        self._offset += 1
+        return InRecord(Topics().raw, 0, self._offset, sku_id.encode(), value, timestamp_ms=TIMESTAMP_MS)
+
+    @asynccontextmanager
+    async def counter(self) -> AsyncIterator[Worktable]:
+        """Another worker process, with memories of its own."""
+        self._opened += 1
+        settings = Settings(
+            pixelapi_key=SecretStr("pk_test"),
+            pixelapi_base=self.simulator.base_url,
+            input="url",
+            cdn_base_url=self._store_url,
+            store=(self._folder / "store").as_uri(),
+            spool_dir=self._folder / f"spool-{self._opened}",
+            pipeline=self._pipeline,
+            fetch_allow=("127.0.0.1",),
+            quota_requests=100_000,
+            quota_starts_closed=False,
+            submit_timeout_seconds=1.0,
+            claim_lease_seconds=2.0,
+            claim_poll_seconds=1.0,
+            poll_first_seconds=0.2,
+        )
+        pipeline, topics, clock, heard = load_pipeline(settings.pipeline), Topics(), HastyClock(), Heard()
+        environment = Environment(clock, heard)
+        async with AsyncExitStack() as stack:
+            hasty = await assembly._open_desk(settings, pipeline, topics, environment, clock, heard, stack)
+            # A grant is good for a second or two: at this haste a busy machine would use up every one.
+            contract = Contract(settings.quota_requests, settings.quota_window_seconds)
+            desk = replace(hasty, quota=MemoryQuota(contract, clock=SystemClock(), recorder=heard))
+            opened = Worktable(desk, pipeline.stages[0], environment, heard)
+            stack.push_async_callback(opened.vanish)
+            yield opened
+
+    # What the provider says.
+
+    def behave(self, **fields: Any) -> None:
+        """From now on."""
+        self.simulator.behaviour = self.simulator.behaviour.changed(fields)
+
+    def jobs(self) -> Counter[str]:
+        """Jobs ever taken, by SKU."""
+        jobs = self.simulator.book.jobs.values()
+        return Counter((job.image_url or "").removeprefix(self._store_url).split("/")[1] for job in jobs)
+
+    def asked(self, path: str, *, method: str = "GET") -> int:
+        """Requests to the API host below `path`."""
+        return sum(each.method == method and path in each.path for each in self.simulator.book.requests)
+
+    def downloads(self) -> int:
+        return sum(request.step == "download" for request in self.simulator.book.open_requests)
+
+
+@asynccontextmanager
+async def open_shop(folder: Path, *, deadline_seconds: float = 60.0, **behaviour: Any) -> AsyncIterator[Shop]:
+    """A shop whose provider behaves as told."""
+    for name in ("photos", "store"):
+        (folder / name).mkdir()
+    application = web.Application()
+    application.router.add_static("/", folder / "store")
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        store_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with Simulator(Behaviour.model_validate(behaviour), photos=folder / "photos") as simulator:
+            yield Shop(simulator, folder, store_url, deadline_seconds=deadline_seconds)
+    finally:
+        await runner.cleanup()
