@@ -267,6 +267,41 @@ def test_a_topic_made_anew_is_read_from_its_beginning() -> None:
     assert lane.point() == CommitPoint(HOME, 0, "")
 
 
+@given(st.lists(HOLES, min_size=1, max_size=12), st.integers(0, 3), st.data())
+def test_lag_is_nothing_only_when_all_was_read_and_ended(
+    holes: list[int], markers_behind: int, data: st.DataObject
+) -> None:
+    """Transaction markers stand between records and behind the last one: they are no records, nobody brings them."""
+    lane = Lane(Committed(HOME, 0, ""), LaneLimits())
+    log = [sum(holes[: index + 1]) + index for index in range(len(holes))]
+    end = log[-1] + 1 + markers_behind
+    told = data.draw(st.integers(0, end))  # the end of a moment ago, as the statistics tell it
+    tickets = read_on(lane, log[: data.draw(st.integers(0, len(log)))])
+    all_read = len(tickets) == len(log)
+    if all_read:
+        lane.drained_at = end
+    done = data.draw(st.lists(st.sampled_from(tickets), unique=True)) if tickets else []
+    lane.settle(done)
+    point = lane.point()
+    assert point is not None
+    if all_read and len(done) == len(log):
+        assert lane.lag(end) == lane.lag(told) == 0
+        assert lane.lag(end + 5) == end + 5 - point.offset, "more was written since: not read yet"
+    else:
+        assert lane.lag(end) == end - point.offset > 0
+    assert lane.lag(None) is None
+
+
+def test_the_lag_of_a_lane_that_knows_no_position_is_unknown() -> None:
+    lane = Lane(Committed(HOME, None, ""), LaneLimits())
+    assert lane.lag(7) is None
+    lane = Lane(Committed(HOME, 7, ""), LaneLimits())
+    assert lane.lag(5) == 0
+    assert lane.lag(9) == 2
+    lane.drained_at = 9
+    assert lane.lag(9) == 0
+
+
 def test_a_full_lane_reopens_only_well_below_its_limit() -> None:
     """So that it does not pause and resume with every record."""
     lane = Lane(Committed(HOME, 0, ""), LaneLimits(tickets=8))

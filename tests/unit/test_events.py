@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.core.errors import Reason, Rejected
-from stream.events import MAX_EVENT_BYTES, OrderKind, Origin, Place, RawEvent, read_raw
+from stream.events import CLEARLY_MS, MAX_EVENT_BYTES, OrderKind, Origin, Place, RawEvent, read_raw
 
 GOOD: dict[str, Any] = {"sku_id": "A-1", "raw_url": "https://pim.example/a.jpg"}
 START = b'{"sku_id":"A","raw_url":"https://h/x.jpg",'
@@ -305,6 +305,37 @@ def test_within_a_partition_the_offset_decides_and_between_them_the_brokers_time
     assert read().place(origin(999, partition=1), 1000).compare(late_clock) < 0
     assert read().place(origin(0, topic="raw.backfill"), 9001).compare(late_clock) > 0
     assert read().place(origin(4, index=1), 0).compare(late_clock) > 0
+
+
+def test_a_topic_made_anew_orders_by_the_brokers_time() -> None:
+    """Its offsets began again: what was written long after is newer, though its offset is small."""
+    before = read().place(origin(90_000), 1_000_000)
+    after = read().place(origin(3), 1_000_000 + CLEARLY_MS)
+    assert after.compare(before) > 0
+    assert before.compare(after) < 0
+    assert after.compare(read().place(origin(2), 1_000_000 + CLEARLY_MS)) > 0
+    assert after.compare(read().place(origin(3), 1_000_000 + CLEARLY_MS)) == 0
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(-2 * CLEARLY_MS, 2 * CLEARLY_MS))
+def test_within_a_partition_the_offset_decides_unless_the_time_clearly_contradicts(
+    mine: int, known: int, later_ms: int
+) -> None:
+    place, other = read().place(origin(mine), 10**12 + later_ms), read().place(origin(known), 10**12)
+    assert place.compare(other) == -other.compare(place)
+    if mine == known and abs(later_ms) < CLEARLY_MS:
+        assert place.compare(other) == 0
+    elif mine != known and (abs(later_ms) < CLEARLY_MS or (later_ms > 0) == (mine > known)):
+        assert (place.compare(other) > 0) == (mine > known)
+    else:
+        assert (place.compare(other) > 0) == (later_ms > 0)
+
+
+def test_clearly_is_longer_than_clocks_and_batching_are_off() -> None:
+    """CreateTime of two producers in one partition: minutes apart the wrong way round, and the offset still decides."""
+    assert CLEARLY_MS >= 5 * 60_000
+    late_clock = read().place(origin(10), CLEARLY_MS - 1)
+    assert read().place(origin(11), 0).compare(late_clock) > 0
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 import asyncio
 import errno
 import fcntl
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from textwrap import dedent
@@ -173,6 +175,40 @@ async def test_the_probe_sweeps_what_a_killed_process_left(store: ObjectStore, t
     await store.probe()
     assert [new] == list((tmp_path / "store/.tmp").iterdir())
     assert not list((tmp_path / "store/_ledger/probe").iterdir())
+
+
+async def test_the_probe_does_not_stumble_over_what_a_neighbour_moves_away(store: ObjectStore, tmp_path: Path) -> None:
+    """A file that is listed and gone when it is looked at; a link that leads nowhere is told the same way."""
+    await store.create("doc", b"{}")
+    temporary = tmp_path / "store/.tmp"
+    for name in ("a", "z"):
+        (temporary / name).symlink_to(temporary / "moved")
+    old = temporary / "m"
+    old.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    await store.probe()
+    assert not old.exists()
+
+
+async def test_a_worker_starts_beside_one_that_writes(store: ObjectStore, tmp_path: Path) -> None:
+    await store.create("doc", b"{}")
+    is_over = threading.Event()
+    written = 0
+
+    def neighbour() -> None:
+        nonlocal written
+        while not is_over.is_set():
+            with durable.written(tmp_path / "store/.tmp", io.BytesIO(b"x")):
+                written += 1
+
+    task = asyncio.create_task(asyncio.to_thread(neighbour))
+    try:
+        for _ in range(20):
+            await store.probe()
+    finally:
+        is_over.set()
+        await task
+    assert written > 0
 
 
 @pytest.mark.parametrize(
