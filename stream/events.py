@@ -83,18 +83,23 @@ class Place(Frozen):
                 field=str(self.kind),
                 expected=f"every event of one image to carry {other.kind}",
             )
-        return _sign(self._sort_key(other), other._sort_key(self))  # noqa: SLF001 - of the same class
-
-    def _sort_key(self, other: "Place") -> tuple[Any, ...]:
         if self.kind is not OrderKind.OFFSET:
-            return (self.value,)
+            return _sign((self.value,), (other.value,))
+        if self._is_of_one_life(other):
+            return _sign((self.origin.offset, self.origin.index), (other.origin.offset, other.origin.index))
+        return _sign(self._by_time(), other._by_time())  # noqa: SLF001 - of the same class
+
+    def _is_of_one_life(self, other: "Place") -> bool:
+        """Whether both stood in the same partition of the same topic, not made anew in between: offsets decide."""
         mine, theirs = self.origin, other.origin
-        is_one_life = abs(self.timestamp_ms - other.timestamp_ms) < CLEARLY_MS or (
-            (self.timestamp_ms < other.timestamp_ms) == (mine.offset < theirs.offset)
-        )
-        if (mine.topic, mine.partition) == (theirs.topic, theirs.partition) and is_one_life:
-            return (mine.offset, mine.index)
-        return (self.timestamp_ms, mine.topic, mine.partition, mine.offset, mine.index)
+        if (mine.topic, mine.partition) != (theirs.topic, theirs.partition):
+            return False
+        later_ms, further = self.timestamp_ms - other.timestamp_ms, mine.offset - theirs.offset
+        return abs(later_ms) < CLEARLY_MS or (further != 0 and (later_ms < 0) == (further < 0))
+
+    def _by_time(self) -> tuple[Any, ...]:
+        origin = self.origin
+        return (self.timestamp_ms, origin.topic, origin.partition, origin.offset, origin.index)
 
 
 def _sign(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> int:

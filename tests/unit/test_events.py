@@ -315,6 +315,8 @@ def test_a_topic_made_anew_orders_by_the_brokers_time() -> None:
     assert before.compare(after) < 0
     assert after.compare(read().place(origin(2), 1_000_000 + CLEARLY_MS)) > 0
     assert after.compare(read().place(origin(3), 1_000_000 + CLEARLY_MS)) == 0
+    again = read().place(origin(90_000), 1_000_000 + CLEARLY_MS)
+    assert (again.compare(before), before.compare(again)) == (1, -1), "the very same offset, in another life"
 
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(-2 * CLEARLY_MS, 2 * CLEARLY_MS))
