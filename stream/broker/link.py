@@ -153,7 +153,9 @@ class KafkaLink:
             # timeout, in `send_offsets_to_transaction` (seen with killed brokers, 2.16.1; librdkafka #5456, #5511), and
             # with it every rebalance of the group. A new producer of the same transactional id fences this one.
             self._open = False
-            raise LinkBroken("records were not acknowledged in time")
+            self._producer = Producer(self._settings.producer(), logger=_CHATTER)
+            self._begin_life()
+            return {index: cause for index, cause in failures.items() if cause != PURGED}
         culprits = {index: cause for index, cause in failures.items() if cause != PURGED}
         if failures and not culprits:
             raise DeliveryAborted("the whole delivery was purged")

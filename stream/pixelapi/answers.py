@@ -24,6 +24,7 @@ _ROUTE_SPOKE = frozenset(
     | {HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.UNPROCESSABLE_ENTITY}
 )
 _CAME_TOO_SLOWLY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
+_CLOSED_BOOKS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED})
 _EDGE_STATUSES_FROM = 520
 _ABOUT_THE_PICTURE = re.compile(r"\b(image|picture|photo|file|image_url)s?\b", re.IGNORECASE)
 _ABOUT_THE_ROUTE = re.compile(r"\b(route|path|endpoint|page|resource|cannot (post|get)|method)\b|/v\d+/", re.IGNORECASE)
@@ -115,6 +116,8 @@ def read_usage(answer: Answer, mark: str, scrub: Scrubber) -> JobReport | None:
     Two rows with one mark would be two purchases: neither is taken, so that a person looks.
     """
     said = _said(answer, scrub)
+    if answer.status in _CLOSED_BOOKS or HTTPStatus(300) <= answer.status < HTTPStatus(400):
+        raise NoBooks(said)  # a bad key is found out by the next order or poll, and costs nobody a pause here
     if HTTPStatus(200) <= answer.status < HTTPStatus(300):
         rows = rows_in(answer.content)
         if rows is None:

@@ -12,6 +12,7 @@ from stream.pixelapi.port import Balance, JobReport, JobState
 from stream.pixelapi.wording import Content, Kind, Scrubber, message_in
 
 _ID_FIELDS = ("generation_id", "id", "job_id")
+_ROW_ID_FIELDS = ("generation_id", "job_id", "id")
 _WRAPPERS = ("data", "result", "generation", "job")
 _URL_FIELDS = ("output_url", "url", "result_url", "image_url_out")
 _URL_HOLDERS = ("output", "outputs", "result", "results", "images")
@@ -79,7 +80,8 @@ def holds_mark(row: dict[str, Any], mark: str) -> bool:
 
 def job_of_row(row: dict[str, Any], scrub: Scrubber) -> JobReport | None:
     """The job a row speaks of, to be polled; None without a usable id. No price is told by a job not charged yet."""
-    job_id = _job_id([row], scrub)
+    # In a list of usage `id` may be the line's own: the names that can only be a job's come first.
+    job_id = _job_id([row], scrub, _ROW_ID_FIELDS)
     if job_id is None:
         return None
     paid = _first_credits([row], ("credits_used",))
@@ -109,9 +111,9 @@ def _places(fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield inner
 
 
-def _job_id(places: list[dict[str, Any]], scrub: Scrubber) -> str | None:
+def _job_id(places: list[dict[str, Any]], scrub: Scrubber, names: tuple[str, ...] = _ID_FIELDS) -> str | None:
     for place in places:
-        for name in _ID_FIELDS:
+        for name in names:
             value = place.get(name)
             # orjson's integers have at most 20 digits.
             text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""

@@ -255,7 +255,8 @@ class Station:
         self._drop_everything()
         if link is not None:
             link.close()
-        self._ending.wait(self._lives.rest_seconds(self._parts.clock.monotonic()))
+        self.last_turn = self._parts.clock.monotonic()
+        self._ending.wait(self._lives.rest_seconds(self.last_turn))
         while not self._ending.is_set() and self._link is None:
             self.last_turn = self._parts.clock.monotonic()
             try:
@@ -267,6 +268,7 @@ class Station:
     def _drop_everything(self) -> None:
         lanes = list(self._lanes.values())
         self._lanes.clear()
+        self.quiet_since = None
         self._bury(lanes)
         self._collect()
         self._deliverer.clear()

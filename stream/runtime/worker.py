@@ -13,7 +13,7 @@ import structlog
 
 from stream.broker.port import InRecord, OutRecord
 from stream.core.clock import Clock
-from stream.core.errors import Rejected
+from stream.core.errors import Reason, Rejected
 from stream.metrics.port import Recorder
 from stream.outcome import Handler
 from stream.records import StageRecord, event_id_of
@@ -223,7 +223,8 @@ class Worker:
         parts = self._parts
         match verdict:
             case DeadLetter():
-                patience.got_through()
+                if verdict.reason is not Reason.AMBIGUOUS_SUBMIT:  # a lost answer is no sign that anything is back
+                    patience.got_through()
                 raise Lettered(verdict, attempts + 1)
             case RetryAfter():
                 patience.got_through()

@@ -123,9 +123,9 @@ class Desk:
         if not self.orders.lasts:  # it may answer polls all the while and be too busy for any order
             self.recovered(Resource.API_OUTAGE)
 
-    def api_takes_orders(self) -> None:
+    def api_takes_orders(self, job_key: str) -> None:
         """PixelAPI took an order, or refused it for the picture's sake."""
-        self.orders.over()
+        self.orders.over(job_key)
         self.api_answers()
 
     def results_come(self, job_key: str) -> None:

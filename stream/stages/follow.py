@@ -74,7 +74,7 @@ class _Polling:
         self._entry = entry
         self.polls = 0
         self._unanswered = 0
-        self._silent_since = 0.0
+        self._silent_before = self._silent_last = float("inf")
         record = entry.record
         now = desk.clock.wall()
         self._accepted_at = min(record.accepted_at or now, now)
@@ -102,8 +102,11 @@ class _Polling:
             await desk.clock.sleep(desk.pace.next_seconds(operation, self.polls))
 
     def _only_this_job_is_silent(self) -> bool:
-        """Whether polls of this job fail although PixelAPI answers others: an outage (L8) is not a job's end."""
-        return self._unanswered >= SILENT_POLLS and self._desk.pulse.last_answer > self._silent_since
+        """Whether polls of this job fail although PixelAPI answers others: an outage (L8) is not a job's end.
+
+        Others must have been answered since this job's poll before last: an outage may have begun in between.
+        """
+        return self._unanswered >= SILENT_POLLS and self._desk.pulse.last_answer > self._silent_before
 
     async def _ask(self, job_id: str) -> JobReport | None:
         """One poll; None when nothing was learned. A lost answer never ends a job."""
@@ -126,13 +129,14 @@ class _Polling:
         finally:
             grant.answered()
         self._unanswered = 0
+        self._silent_last = float("inf")
         desk.pulse.barred_at.pop(self._entry.record.key, None)
         desk.api_answers()
         return report
 
     def _unanswered_by(self, error: StreamError) -> None:
         log.debug("poll-without-answer", job_id=self._entry.record.job_id, cause=str(error))
-        self._silent_since = self._desk.clock.monotonic() if self._unanswered == 0 else self._silent_since
+        self._silent_before, self._silent_last = self._silent_last, self._desk.clock.monotonic()
         self._unanswered += 1
 
     def _is_barred_alone(self) -> bool:

@@ -4,13 +4,13 @@ Comes in: a record with nothing but the raw event. Goes out: the record with its
 """
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 
 from stream.core.errors import Reason, Rejected, Resource, Transient, Unavailable
-from stream.downloads.port import Whose
+from stream.downloads.port import Spooled, Whose
 from stream.images.loading import NotAPicture
 from stream.ledger.port import LedgerState
 from stream.pipeline import RAW_ASSET
@@ -25,22 +25,29 @@ log = structlog.get_logger(__name__)
 async def take_in(desk: Desk, record: StageRecord) -> StageRecord:
     """The record with `source_version` and the re-hosted photo; a photo taken in before is not fetched again.
 
+    The version of an event without one is resolved once, and kept as soon as the photo's bytes are ours: though the
+    photo is replaced around a crash, the event means what it meant when its first job was bought.
+
     Raises `Rejected` for a photo that is missing, refused, or not a picture we take.
     """
-    record = record.with_assets({}, source_version=record.source_version or await source_version(desk, record))
+    known = record.source_version or _given(record) or await desk.versions.known(record)
+    version = known or await _told_version(desk, record)
+    record = record.with_assets({}, source_version=version)
     name = job_name(record, RAW_RECIPE)
     entry = await desk.ledger.look(name.key)
     if entry is not None and entry.state is LedgerState.SETTLED:
-        return record.with_assets({RAW_ASSET: entry.record.assets[RAW_ASSET]})
-    with _from_a_source(desk, record):
+        asset = entry.record.assets[RAW_ASSET]
+    else:
         asset = await _fetched(desk, record, name)
-    await desk.ledger.settle_local(name.key, RAW_ASSET, {RAW_ASSET: asset})
+        await desk.ledger.settle_local(name.key, RAW_ASSET, {RAW_ASSET: asset})
+    if known is None and await desk.versions.remember(record, version) != version:
+        return await take_in(desk, record.model_copy(update={"source_version": None}))
     return record.with_assets({RAW_ASSET: asset})
 
 
 async def _fetched(desk: Desk, record: StageRecord, name: JobName) -> Asset:
     started = desk.clock.monotonic()
-    async with desk.downloads.fetch(record.event.raw_url, Whose.SOURCE) as photo:
+    async with _photo(desk, record) as photo:
         try:
             picture = await look_at(desk, photo.path)
         except NotAPicture as error:
@@ -50,10 +57,19 @@ async def _fetched(desk: Desk, record: StageRecord, name: JobName) -> Asset:
         return await rehost(desk, record, naming, photo.path, picture, sha256=photo.sha256, seconds=seconds)
 
 
-@contextmanager
-def _from_a_source(desk: Desk, record: StageRecord) -> Iterator[None]:
-    """One photo that cannot be had is its event's trouble; several in a row, and none that can, are an outage (L8)."""
+@asynccontextmanager
+async def _photo(desk: Desk, record: StageRecord) -> AsyncIterator[Spooled]:
+    """The photo, spooled; that it came is news for everybody who waits for a photo of this host."""
     url = record.event.raw_url
+    with _from_a_source(desk, url):
+        async with desk.downloads.fetch(url, Whose.SOURCE) as photo:
+            desk.sources_answer(url)
+            yield photo
+
+
+@contextmanager
+def _from_a_source(desk: Desk, url: str) -> Iterator[None]:
+    """One photo that cannot be had is its event's trouble; several in a row, and none that can, are an outage (L8)."""
     try:
         yield
     except Transient as error:
@@ -61,10 +77,9 @@ def _from_a_source(desk: Desk, record: StageRecord) -> Iterator[None]:
             raise Unavailable(Resource.SOURCES, str(error), after_seconds=error.after_seconds) from None
         raise
     except Rejected as error:
-        if error.reason is not Reason.SOURCE_REFUSED:  # refused by ourselves: no host was asked
+        if error.reason is Reason.SOURCE_MISSING:
             desk.sources_answer(url)
         raise
-    desk.sources_answer(url)
 
 
 async def taken_in(desk: Desk, record: StageRecord) -> StageRecord | None:
@@ -79,23 +94,15 @@ async def taken_in(desk: Desk, record: StageRecord) -> StageRecord | None:
     return record.with_assets({RAW_ASSET: entry.record.assets[RAW_ASSET]})
 
 
-async def source_version(desk: Desk, record: StageRecord) -> str:
-    """As given; else what the server's HEAD tells; else a hash of the URL. Resolved once, then carried.
-
-    Once, whatever crashes: what an earlier walk of the event resolved stands, though the photo was replaced since.
-    """
-    known = _given(record) or await desk.versions.known(record)
-    return known or await desk.versions.remember(record, await _told_version(desk, record))
-
-
 def _given(record: StageRecord) -> str | None:
     version = record.event.version
     return None if version is None else f"given:{version}"
 
 
 async def _told_version(desk: Desk, record: StageRecord) -> str:
+    """The server's word by HEAD, else a hash of the URL. A HEAD may come from a cache: it ends no outage."""
     event = record.event
-    with _from_a_source(desk, record):
+    with _from_a_source(desk, event.raw_url):
         told = await desk.downloads.version_of(event.raw_url)
     if told is not None:
         return f"head:{told}"

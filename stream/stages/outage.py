@@ -14,8 +14,9 @@ BUSY_IN_A_ROW = 2
 """So many 503 one after the other, whoever asked: the provider says of itself that it cannot serve."""
 KEYS_IN_A_ROW = 3
 """So many different keys failed for any passing fault, and none went through in between."""
-TRY_SECONDS = 5.0
-"""How often somebody may try while it lasts."""
+FIRST_TRY_SECONDS = 5.0
+LONGEST_TRY_SECONDS = 60.0
+"""How often somebody may try while it lasts: each try may cost its event a letter, so ever more seldom."""
 KEPT_KEYS = 10_000
 
 
@@ -37,6 +38,7 @@ class Outage:
         self._failed: OrderedDict[str, _Failure] = OrderedDict()
         self._last_success = float("-inf")
         self._next_try = 0.0
+        self._try_seconds = FIRST_TRY_SECONDS
 
     @property
     def lasts(self) -> bool:
@@ -48,16 +50,19 @@ class Outage:
         now = self._clock.monotonic()
         if self.lasts and now < self._next_try:
             return False
-        self._next_try = now + TRY_SECONDS
+        self._next_try = now + self._try_seconds
+        if self.lasts:
+            self._try_seconds = min(self._try_seconds * 2, LONGEST_TRY_SECONDS)
         return True
 
     def failed(self, key: str, *, says_busy: bool = False) -> bool:
         """A call failed for a passing fault; whether its event should wait instead of spending an attempt.
 
-        A key that failed before, while others got through since, is at fault itself.
+        A key that failed before, while others got through since, is at fault itself; not so where the other side says
+        that it is busy, which is no word about what was asked.
         """
         before = self._failed.pop(key, None)
-        is_its_own_fault = before is not None and self._last_success > before.at
+        is_its_own_fault = not says_busy and before is not None and self._last_success > before.at
         was_at_fault = is_its_own_fault or (before is not None and before.was_at_fault)
         self._failed[key] = _Failure(self._clock.monotonic(), was_at_fault)
         if len(self._failed) > KEPT_KEYS:
@@ -72,5 +77,6 @@ class Outage:
         self._last_success = self._clock.monotonic()
         self._busy_in_a_row = 0
         self._in_a_row.clear()
+        self._try_seconds = FIRST_TRY_SECONDS
         if key is not None:
             self._failed.pop(key, None)

@@ -29,6 +29,7 @@ Result = TypeVar("Result")
 PRESIGNED_SECONDS = 6 * 3600
 """A queued job may be started hours after its submit."""
 STORE_RETRY_SECONDS = 1.0
+BUSY_SECONDS = 2.0
 BOOK_WAITS_SECONDS = (0.0, 2.0, 5.0)
 """Pauses before each look into the provider's books: a job may be listed a moment after it was taken."""
 DEFINITE = (Rejected, Throttled, Transient, Unavailable)
@@ -109,24 +110,36 @@ async def _look_up(desk: Desk, errand: Errand, entry: Entry) -> bool:
 
     Where it is not found nothing is known: the books may lag, or not name inputs at all. Nothing is bought again.
     """
+    was_read = False
     for wait_seconds in BOOK_WAITS_SECONDS:
         await desk.clock.sleep(wait_seconds)
         grant = await desk.quota.admit(Ask(AskKind.ACCOUNT, errand.record.priority, errand.stage_index))
         try:
             report = await desk.api.find(entry.record.claim)
         except NoBooks:
+            was_read = True
             break
         except (Transient, Throttled) as error:
             log.warning("books-not-read", job_key=entry.record.key, cause=str(error))
             continue
         finally:
             grant.answered()
+        was_read = True
         if report is not None:
             log.warning("ambiguous-job-found", job_key=entry.record.key, job_id=report.job_id)
-            await _accept(desk, errand, entry, report)
+            await _adopt(desk, errand, entry, report)
             return True
+    if not was_read and desk.orders.lasts:
+        raise Unavailable(Resource.API_OUTAGE, "the provider's books cannot be read during the outage")
     desk.recorder.credited(errand.operation, "ambiguous", _price(desk, errand, None))
     return False
+
+
+async def _adopt(desk: Desk, errand: Errand, entry: Entry, report: JobReport) -> None:
+    """The books say that it was bought. Where its buyer noted a refusal meanwhile, a person decides."""
+    accepted = await _accept(desk, errand, entry, report)
+    if accepted.state is LedgerState.RELEASED and accepted.record.claim == entry.record.claim:
+        raise with_facts(Ambiguous(f"refused, and yet listed by PixelAPI as job {report.job_id}"), entry)
 
 
 async def _buy(desk: Desk, errand: Errand, seen: Entry | None) -> None:
@@ -197,10 +210,12 @@ async def _submit(desk: Desk, errand: Errand, entry: Entry, order: Order, grant:
     except DEFINITE as error:
         grant.answered()
         if isinstance(error, Rejected):
-            desk.api_takes_orders()
+            desk.api_takes_orders(errand.job.key)
         await _durable(desk, partial(desk.ledger.release, entry, str(error)))
         if isinstance(error, Transient) and not error.free and _lasts(desk, errand, error):
             raise Unavailable(Resource.API_OUTAGE, str(error), after_seconds=error.after_seconds) from None
+        if isinstance(error, Busy):  # no word about this order: it spends no attempt
+            raise Throttled(str(error), after_seconds=error.after_seconds or BUSY_SECONDS) from None
         raise
     except BaseException as error:
         grant.answered()
@@ -213,21 +228,24 @@ async def _submit(desk: Desk, errand: Errand, entry: Entry, order: Order, grant:
         raise
     grant.answered()
     await _accept(desk, errand, entry, report)
-    desk.api_takes_orders()
+    desk.api_takes_orders(errand.job.key)
     desk.recovered(Resource.API_CREDITS)
 
 
-async def _accept(desk: Desk, errand: Errand, entry: Entry, report: JobReport) -> None:
+async def _accept(desk: Desk, errand: Errand, entry: Entry, report: JobReport) -> Entry:
+    """The job's id durable; returns what stands in the ledger, which may be somebody else's truth."""
     price = _price(desk, errand, report)
     accept = partial(
         desk.ledger.accept, entry, job_id=report.job_id, output_url=report.output_url, credits_charged=price
     )
     accepted = await _durable(desk, accept, job_id=report.job_id)
-    desk.recorder.credited(errand.operation, "spent", price)
+    if accepted.state is LedgerState.ACCEPTED and accepted.record.job_id == report.job_id:
+        desk.recorder.credited(errand.operation, "spent", price)
     if report.state is JobState.FAILED:
-        await _durable(desk, partial(desk.ledger.fail, accepted, report.detail or "failed at once"))
-    elif report.state is JobState.BLOCKED:
-        await _durable(desk, partial(desk.ledger.block, accepted, report.detail or "blocked at once"))
+        return await _durable(desk, partial(desk.ledger.fail, accepted, report.detail or "failed at once"))
+    if report.state is JobState.BLOCKED:
+        return await _durable(desk, partial(desk.ledger.block, accepted, report.detail or "blocked at once"))
+    return accepted
 
 
 def _price(desk: Desk, errand: Errand, report: JobReport | None) -> Decimal:

@@ -101,7 +101,8 @@ async def test_pictures_that_pixelapi_cannot_stomach_end_as_letters_and_stop_nob
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """500 in the API's own words: as many of them as make an outage, and good ones behind them."""
-    monkeypatch.setattr(outage, "TRY_SECONDS", 1.0)
+    monkeypatch.setattr(outage, "FIRST_TRY_SECONDS", 1.0)
+    monkeypatch.setattr(outage, "LONGEST_TRY_SECONDS", 1.0)
     fault = {"kind": "error", "at": "submit", "match": {"picture": "POISON"}, **POISON}
     async with open_shop(tmp_path, faults=[fault]) as shop, shop.counter() as table:
         poisons, good = names("POISON", 3), names("GOOD", 6)

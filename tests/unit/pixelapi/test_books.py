@@ -7,7 +7,7 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from stream.core.errors import Transient, Unavailable
+from stream.core.errors import Throttled, Transient
 from stream.pixelapi.answers import Answer, read_usage
 from stream.pixelapi.port import NoBooks
 from stream.pixelapi.wording import Scrubber
@@ -61,7 +61,20 @@ def test_an_api_without_usage_is_no_book() -> None:
         read_usage(answer({"detail": "Not Found"}, 404), MARK, SCRUB)
 
 
-@pytest.mark.parametrize(("status", "error"), [(401, Unavailable), (500, Transient), (402, Transient)])
+@pytest.mark.parametrize("status", [301, 401, 403, 404, 405])
+def test_closed_books_are_no_reason_to_pause(status: int) -> None:
+    """Many plans refuse account pages to plain keys; a key that is bad is found out by the next order or poll."""
+    with pytest.raises(NoBooks):
+        read_usage(answer({"detail": "no"}, status), MARK, SCRUB)
+
+
+def test_a_line_of_the_books_has_a_number_of_its_own() -> None:
+    report = read_usage(answer({"usage": [{**row("991"), "job_id": "job-7"}]}), MARK, SCRUB)
+    assert report is not None
+    assert report.job_id == "job-7"
+
+
+@pytest.mark.parametrize(("status", "error"), [(429, Throttled), (500, Transient), (402, Transient)])
 def test_other_answers_mean_what_they_always_mean(status: int, error: type[Exception]) -> None:
     with pytest.raises(error):
         read_usage(answer({"detail": "no"}, status), MARK, SCRUB)

@@ -1,8 +1,17 @@
 """When failures are one event's bad luck, and when they are an outage, on a clock that tests wind."""
 
+import itertools
+
 import pytest
 
-from stream.stages.outage import BUSY_IN_A_ROW, KEPT_KEYS, KEYS_IN_A_ROW, TRY_SECONDS, Outage
+from stream.stages.outage import (
+    BUSY_IN_A_ROW,
+    FIRST_TRY_SECONDS,
+    KEPT_KEYS,
+    KEYS_IN_A_ROW,
+    LONGEST_TRY_SECONDS,
+    Outage,
+)
 from tests.unit.runtime.scene import WoundClock
 
 
@@ -59,15 +68,36 @@ def test_another_error_between_two_busy_answers_starts_that_count_anew(outage: O
     assert not outage.failed("a", says_busy=True)
 
 
-def test_while_it_lasts_one_tries_every_few_seconds(outage: Outage, clock: WoundClock) -> None:
+def test_while_it_lasts_one_at_a_time_tries_ever_more_seldom(outage: Outage, clock: WoundClock) -> None:
+    """Each try may cost its event a letter."""
     assert all(outage.may_try() for _ in range(10))
     begin(outage)
-    clock.now += TRY_SECONDS
-    tries = 0
-    for _ in range(100):
-        tries += outage.may_try()
-        clock.now += TRY_SECONDS / 10
-    assert tries == 10
+    began, tries = clock.now, []
+    while clock.now < began + 400:
+        if outage.may_try():
+            tries.append(clock.now)
+        clock.now += 0.5
+    gaps = [later - earlier for earlier, later in itertools.pairwise(tries)]
+    assert gaps[0] == pytest.approx(FIRST_TRY_SECONDS, abs=1)
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == pytest.approx(LONGEST_TRY_SECONDS, abs=1)
+    outage.over()
+    clock.now += LONGEST_TRY_SECONDS
+    assert outage.may_try()
+    for key in keys(KEYS_IN_A_ROW, "later"):
+        outage.failed(key)
+    clock.now += FIRST_TRY_SECONDS
+    assert outage.may_try()
+
+
+def test_busy_is_no_word_about_what_was_asked(outage: Outage, clock: WoundClock) -> None:
+    """Whoever meets 503 again and again, while others get through, is not at fault for it."""
+    outage.failed("unlucky", says_busy=True)
+    clock.now += 1
+    outage.over("lucky")
+    clock.now += 1
+    outage.failed("other", says_busy=True)
+    assert outage.failed("unlucky", says_busy=True)
 
 
 def test_the_first_success_ends_it_for_everybody(outage: Outage) -> None:
