@@ -81,3 +81,11 @@ def prefix() -> str:
     """A name nobody else uses, for this test's topics, groups, transactional ids and buckets."""
     # Not from `random`, which is reseeded for each test.
     return f"t{secrets.token_hex(5)}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests have to tell although they passed: kills, what they hit, and the seed."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, text in report.user_properties:
+            if name == "told":
+                terminalreporter.write_line(str(text))

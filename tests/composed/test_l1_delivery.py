@@ -4,6 +4,8 @@ Kills of brokers are counted on three of them: one alone that is killed loses wh
 wait for the disk). Kills of workers may cut a submit: its event then ends as a letter `ambiguous-submit` (L2).
 """
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.composed.auditor import AMBIGUOUS, Report, audit
@@ -12,6 +14,7 @@ from tests.composed.kills import MANY_JOBS, Kills
 from tests.composed.plant import Plant, drawn_lots
 from tests.services.kafka import KafkaCluster
 
+RecordProperty = Callable[[str, object], None]
 pytestmark = [pytest.mark.kafka, pytest.mark.s3]
 
 BUSY = {
@@ -34,7 +37,7 @@ def test_without_faults_every_event_completes_once_with_all_assets(plants: Plant
 
 @pytest.mark.timeout(400)
 def test_killed_workers_and_a_killed_broker_end_every_event_exactly_once(
-    plants: Plants, kafka3: KafkaCluster, capsys: pytest.CaptureFixture[str]
+    plants: Plants, kafka3: KafkaCluster, record_property: RecordProperty
 ) -> None:
     """Traps 1, 2 and 4."""
     plant = plants(kafka=kafka3, behaviour=BUSY)
@@ -51,13 +54,13 @@ def test_killed_workers_and_a_killed_broker_end_every_event_exactly_once(
     kills.at_random(plant, longest_wait_seconds=4).start()
     kafka3.restart(broker)
     plant.wait_ended(40, timeout_seconds=180)
-    _tell(capsys, kills, _judged(plant, kills))
+    _tell(record_property, kills, _judged(plant, kills))
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(1200)
 def test_twenty_kills_end_every_event_exactly_once(
-    plants: Plants, kafka3: KafkaCluster, capsys: pytest.CaptureFixture[str]
+    plants: Plants, kafka3: KafkaCluster, record_property: RecordProperty
 ) -> None:
     """At least 20 kills: 10 of them with a submit open, 15 with five jobs running, and two broker restarts between."""
     plant = plants(kafka=kafka3, behaviour=BUSY)
@@ -83,7 +86,7 @@ def test_twenty_kills_end_every_event_exactly_once(
             kafka3.kill(broker)
             kafka3.restart(broker)
     plant.wait_ended(len(sent), timeout_seconds=300)
-    _tell(capsys, kills, _judged(plant, kills))
+    _tell(record_property, kills, _judged(plant, kills))
 
 
 def _judged(plant: Plant, kills: Kills) -> Report:
@@ -94,6 +97,6 @@ def _judged(plant: Plant, kills: Kills) -> Report:
     return report
 
 
-def _tell(capsys: pytest.CaptureFixture[str], kills: Kills, report: Report) -> None:
-    with capsys.disabled():
-        print(f"\n[L1] {kills}; {dict(report.ends)}, {report.jobs_accepted} jobs, {report.net_credits} credits")  # noqa: T201
+def _tell(record: RecordProperty, kills: Kills, report: Report) -> None:
+    """For the closing lines of the run, whichever process it ran in."""
+    record("told", f"[L1] {kills}; {dict(report.ends)}, {report.jobs_accepted} jobs, {report.net_credits} credits")

@@ -29,6 +29,11 @@ _silence = logging.getLogger("tests.services.clients")
 _silence.addHandler(logging.NullHandler())
 _silence.propagate = False
 _PATIENCE_SECONDS = 30.0
+_JUST_RESTARTED = frozenset(
+    {KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH, KafkaError.NOT_LEADER_FOR_PARTITION}
+    | {KafkaError.LEADER_NOT_AVAILABLE, KafkaError.OFFSET_NOT_AVAILABLE}
+)
+"""What a broker says for a moment after its restart, to a client that remembers it from before."""
 
 
 class Kafka(Protocol):
@@ -95,9 +100,18 @@ def wait_decided(kafka: Kafka, topic: str) -> None:
     A commit is acknowledged before its markers are written: only now must every reader see what was committed.
     """
     numbers = kafka.admin().list_topics(topic, timeout=_PATIENCE_SECONDS).topics[topic].partitions
-    until(lambda: _ends(kafka, topic, numbers, IsolationLevel.READ_COMMITTED)
-          == _ends(kafka, topic, numbers, IsolationLevel.READ_UNCOMMITTED),
-          timeout_seconds=_PATIENCE_SECONDS, what=f"every transaction on {topic} decided")  # fmt: skip
+    until(lambda: _is_decided(kafka, topic, numbers), timeout_seconds=_PATIENCE_SECONDS,
+          what=f"every transaction on {topic} decided")  # fmt: skip
+
+
+def _is_decided(kafka: Kafka, topic: str, numbers: Iterable[int]) -> bool:
+    try:
+        committed = _ends(kafka, topic, numbers, IsolationLevel.READ_COMMITTED)
+        return committed == _ends(kafka, topic, numbers, IsolationLevel.READ_UNCOMMITTED)
+    except KafkaException as error:
+        if error.args[0].code() not in _JUST_RESTARTED:
+            raise
+        return False
 
 
 def _ends(kafka: Kafka, topic: str, numbers: Iterable[int], isolation: IsolationLevel) -> list[int]:
