@@ -143,15 +143,7 @@ async def _open_desk(
     stack.push_async_callback(objects.aclose)
     await objects.probe()
     quota = _quota(settings, clock, recorder)
-    api = HttpPixelApi(
-        base_url=settings.pixelapi_base,
-        api_key=settings.need_pixelapi_key(),
-        dialect=settings.dialect,
-        submit_timeout_seconds=settings.submit_timeout_seconds,
-        clock=clock,
-        recorder=recorder,
-        on_throttle=quota.throttle,
-    )
+    api = _api(settings, quota, clock, recorder)
     stack.push_async_callback(api.aclose)
     downloads = _downloads(settings, clock, recorder)
     stack.push_async_callback(downloads.aclose)
@@ -203,6 +195,18 @@ def _quota(settings: Settings, clock: Clock, recorder: Recorder) -> MemoryQuota:
         share=settings.quota_share,
         max_running_jobs=settings.max_running_jobs,
         starts_closed=settings.quota_starts_closed,
+    )
+
+
+def _api(settings: Settings, quota: MemoryQuota, clock: Clock, recorder: Recorder) -> HttpPixelApi:
+    return HttpPixelApi(
+        base_url=settings.pixelapi_base,
+        api_key=settings.need_pixelapi_key(),
+        dialect=settings.dialect,
+        submit_timeout_seconds=settings.submit_timeout_seconds,
+        clock=clock,
+        recorder=recorder,
+        on_throttle=quota.throttle,
     )
 
 
