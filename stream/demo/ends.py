@@ -4,6 +4,7 @@ Comes in: records of the stage topics, `completed` and the letters. Goes out: `E
 least once, so everything is counted by SKU.
 """
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +51,8 @@ class Watcher:
                 "enable.auto.commit": False,
                 "session.timeout.ms": 6000,
                 "fetch.wait.max.ms": 10,
-            }
+            },
+            logger=logging.getLogger("librdkafka"),
         )
         self._consumer.subscribe([*self._stage_of, topics.completed, topics.dead_letter])
 

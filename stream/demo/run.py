@@ -7,6 +7,7 @@ the simulator's books, not from the worker's memory.
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -179,7 +180,8 @@ class _Pim:
     def __init__(self, site: _Site, photos: list[CatalogPhoto]) -> None:
         self._root = site.simulator.base_url.removesuffix("/v1")
         self._topic = site.topics.raw
-        self._producer = Producer({"bootstrap.servers": site.bootstrap_servers, "linger.ms": 5})
+        options = {"bootstrap.servers": site.bootstrap_servers, "linger.ms": 5}
+        self._producer = Producer(options, logger=logging.getLogger("librdkafka"))
         wanted = {photo.sku_id for photo in photos}
         self._queue = [photo if photo.sku_id in wanted else None for photo in catalog()]
 
