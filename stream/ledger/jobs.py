@@ -17,6 +17,7 @@ from stream.objects.port import Documents
 from stream.records import Asset, dump
 
 AFTER_A_CLAIM = frozenset({LedgerState.CLAIMED, LedgerState.AMBIGUOUS})
+BEFORE_AN_ID = AFTER_A_CLAIM | {LedgerState.RELEASED}
 
 
 class Ledger:
@@ -78,7 +79,10 @@ class Ledger:
     async def accept(
         self, entry: Entry, *, job_id: str | None, output_url: str | None, credits_charged: Decimal
     ) -> Entry:
-        """The provider took the job: its id becomes durable. Wins over an `ambiguous` that came in between."""
+        """The provider took the job: its id becomes durable.
+
+        Wins over an `ambiguous` that came in between, and over a refusal noted of the same claim: its books list it.
+        """
         change = {
             "state": LedgerState.ACCEPTED,
             "job_id": job_id,
@@ -87,7 +91,7 @@ class Ledger:
             "accepted_at": self._clock.wall(),
             "detail": None,
         }
-        return await self._move(entry, AFTER_A_CLAIM, change)
+        return await self._move(entry, BEFORE_AN_ID, change)
 
     async def release(self, entry: Entry, detail: str) -> Entry:
         """Definitely not bought: the claim is free again."""

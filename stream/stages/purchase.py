@@ -136,10 +136,10 @@ async def _look_up(desk: Desk, errand: Errand, entry: Entry) -> bool:
 
 
 async def _adopt(desk: Desk, errand: Errand, entry: Entry, report: JobReport) -> None:
-    """The books say that it was bought. Where its buyer noted a refusal meanwhile, a person decides."""
+    """The books say that it was bought, whatever was noted of its claim meanwhile: it is followed like any other."""
     accepted = await _accept(desk, errand, entry, report)
-    if accepted.state is LedgerState.RELEASED and accepted.record.claim == entry.record.claim:
-        raise with_facts(Ambiguous(f"refused, and yet listed by PixelAPI as job {report.job_id}"), entry)
+    if accepted.record.claim != entry.record.claim:
+        log.error("job-found-too-late", job_key=entry.record.key, job_id=report.job_id, state=accepted.state)
 
 
 async def _buy(desk: Desk, errand: Errand, seen: Entry | None) -> None:

@@ -155,6 +155,7 @@ MOVES = ["accept", "release", "doubt", "settle", "fail", "block", "overdue"]
 ARROWS = {
     LedgerState.CLAIMED: {"accept": "accepted", "release": "released", "doubt": "ambiguous"},
     LedgerState.AMBIGUOUS: {"accept": "accepted", "release": "released"},
+    LedgerState.RELEASED: {"accept": "accepted"},
     LedgerState.ACCEPTED: {"settle": "settled", "fail": "failed", "block": "blocked", "overdue": "overdue"},
     LedgerState.OVERDUE: {"settle": "settled", "fail": "failed", "block": "blocked", "overdue": "overdue"},
 }

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from stream.core.errors import Resource, StreamError
+from stream.ledger.port import Entry, LedgerState
+from stream.pixelapi.port import JobReport
 from stream.records import StageRecord
 from stream.simulator import Simulator
 from stream.stages import outage
@@ -39,6 +41,30 @@ async def test_a_gateways_502_after_the_job_was_taken_is_looked_up_and_adopted(t
         assert shop.jobs() == Counter(names("SKU", 3))
         assert shop.asked("/account/usage") >= 3
         assert table.forwarded("SKU0")["credits"] == "10"
+
+
+async def test_a_job_that_the_books_list_is_followed_although_its_buyer_noted_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The buyer's refusal is written while somebody else reads the books: bought once, and not left as `released`."""
+    async with open_shop(tmp_path, faults=[{"kind": "accept-error", **KONG}]) as shop, shop.counter() as table:
+        doubt, find = table.desk.ledger.doubt, table.desk.api.find
+        doubted: list[Entry] = []
+
+        async def doubt_told(entry: Entry, detail: str) -> Entry:
+            doubted.append(await doubt(entry, detail))
+            return doubted[-1]
+
+        async def find_late(mark: str) -> JobReport | None:
+            refused = await table.desk.ledger.release(doubted[-1], "refused, said late")
+            assert refused.state is LedgerState.RELEASED
+            return await find(mark)
+
+        monkeypatch.setattr(table.desk.ledger, "doubt", doubt_told)
+        monkeypatch.setattr(table.desk.api, "find", find_late)
+        table.take(shop.event("SKU"))
+        assert await table.ended(1) == {"SKU": "completed"}
+        assert shop.jobs() == {"SKU": 1}
 
 
 async def test_without_books_a_lost_answer_is_a_persons_business_however_often_it_is_sent(tmp_path: Path) -> None:
