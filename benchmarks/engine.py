@@ -31,7 +31,7 @@ from stream.core.clock import SystemClock
 from stream.events import Origin, Priority
 from stream.metrics.silent import SilentRecorder
 from stream.outcome import Outcome, OutcomeKind
-from stream.records import StageRecord, first_record
+from stream.records import Reading, StageRecord, first_record
 from stream.runtime.environment import Environment
 from stream.runtime.inflight import LaneLimits
 from stream.runtime.station import Station, StationParts
@@ -170,12 +170,13 @@ async def engine(servers: str, source: str, target: str, count: int, name: str) 
     return Result(name, count, seconds)
 
 
-def _reader(clock: SystemClock) -> Callable[[InRecord], StageRecord]:
-    def read(record: InRecord) -> StageRecord:
+def _reader(clock: SystemClock) -> Callable[[InRecord], Reading]:
+    def read(record: InRecord) -> Reading:
         origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
-        return first_record(
+        event = first_record(
             record.value, origin, timestamp_ms=record.timestamp_ms, priority=Priority.LIVE, started_at=clock.wall()
         )
+        return Reading((event,))
 
     return read
 

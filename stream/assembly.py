@@ -40,7 +40,7 @@ from stream.pipeline import Pipeline, Stage, load_pipeline
 from stream.pixelapi.client import HttpPixelApi, default_user_agent
 from stream.quota.memory import MemoryQuota
 from stream.quota.window import Contract
-from stream.records import StageRecord, first_record, read_stage_record
+from stream.records import Reading, first_record, read_stage_record
 from stream.runtime.environment import Environment
 from stream.runtime.inflight import LaneLimits
 from stream.runtime.process import Crew, Process
@@ -276,20 +276,21 @@ def _link_settings(stage: Stage, desk: Desk, settings: Settings) -> LinkSettings
     )
 
 
-def _reader(desk: Desk, stage: Stage) -> Callable[[InRecord], StageRecord]:
+def _reader(desk: Desk, stage: Stage) -> Callable[[InRecord], Reading]:
     """How this stage reads its input topic: the first one reads what the PIM wrote, the others what we wrote."""
     if desk.pipeline.index(stage.name) > 0:
-        return lambda record: read_stage_record(record.value)
+        return lambda record: Reading((read_stage_record(record.value),))
     priorities = desk.topics.entries()
 
-    def read(record: InRecord) -> StageRecord:
+    def read(record: InRecord) -> Reading:
         origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
-        return first_record(
+        event = first_record(
             record.value,
             origin,
             timestamp_ms=record.timestamp_ms,
             priority=priorities.get(record.topic, Priority.LIVE),
             started_at=desk.clock.wall(),
         )
+        return Reading((event,))
 
     return read

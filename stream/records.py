@@ -3,6 +3,7 @@
 Comes in: a raw event (first stage) or a stage record's bytes. Goes out: bytes for the next topic, or the terminal one.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -80,6 +81,26 @@ class StageRecord(Frozen):
     def encode(self) -> bytes:
         """The record as JSON bytes."""
         return dump(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Misread:
+    """One of a record's events that cannot be read, though the others can; `index` says which."""
+
+    index: int
+    error: Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What stands in one record of a topic: one event as a rule, several in an S3 notification, or none.
+
+    `ignored` names what is neither an event nor a mistake: a notification that an object was removed.
+    """
+
+    events: tuple[StageRecord, ...] = ()
+    misread: tuple[Misread, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 class Terminal(Frozen):

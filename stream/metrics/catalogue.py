@@ -109,6 +109,10 @@ EVENT_AGE = _histogram(
     "Freshness as the catalog team feels it: waiting in Kafka, at the limiter and at PixelAPI together.",
     AGE_BUCKETS, _labels("stage", "outcome"),
 )  # fmt: skip
+IGNORED = _counter(
+    "entries_ignored_total", "Entries of S3 notifications that ask for nothing: an object was removed, a test event.",
+    "Harmless. A high rate: narrow the bucket's notification to s3:ObjectCreated:*.", _labels("stage"),
+)  # fmt: skip
 LETTERS = _counter(
     "dead_letters_total", "Letters acknowledged by Kafka, by reason.",
     "A steady trickle is the PIM's data; a sudden rate of one reason is ours or PixelAPI's.",
@@ -203,9 +207,9 @@ BUILD = _gauge(
 )  # fmt: skip
 
 CATALOGUE: tuple[Metric, ...] = (
-    RECEIVED, FINISHED, EVENT_AGE, LETTERS, IN_FLIGHT, OLDEST_OPEN, LAG, RETRIES, REBALANCES, COMMIT_SECONDS, COMMITTED,
-    ABORTS, PAUSED, REQUEST_SECONDS, JOB_SECONDS, JOB_POLLS, LIMITER_WAIT, LIMITER_USED, LIMITER_LIMIT, RUNNING_JOBS,
-    CREDITS, STORE_SECONDS, PROGRESS, BUILD,
+    RECEIVED, FINISHED, EVENT_AGE, IGNORED, LETTERS, IN_FLIGHT, OLDEST_OPEN, LAG, RETRIES, REBALANCES, COMMIT_SECONDS,
+    COMMITTED, ABORTS, PAUSED, REQUEST_SECONDS, JOB_SECONDS, JOB_POLLS, LIMITER_WAIT, LIMITER_USED, LIMITER_LIMIT,
+    RUNNING_JOBS, CREDITS, STORE_SECONDS, PROGRESS, BUILD,
 )  # fmt: skip
 
 _UNKNOWN_AT_START = frozenset({"partition", "version"})

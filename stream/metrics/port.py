@@ -21,6 +21,10 @@ class Recorder(Protocol):
         """
         ...
 
+    def ignored(self, stage: str, entries: int) -> None:
+        """So many entries of a record asked for nothing (an object was removed), and its offset is committed."""
+        ...
+
     def lettered(self, stage: str, reason: str) -> None:
         """A letter was acknowledged."""
         ...

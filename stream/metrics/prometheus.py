@@ -71,6 +71,10 @@ class PrometheusRecorder:
         self._count(catalogue.FINISHED, stage, outcome)
         self._observe(catalogue.EVENT_AGE, age_seconds, stage, outcome)
 
+    def ignored(self, stage: str, entries: int) -> None:
+        """Count what asked for nothing."""
+        self._count(catalogue.IGNORED, stage, amount=entries)
+
     def lettered(self, stage: str, reason: str) -> None:
         """Count a letter."""
         self._count(catalogue.LETTERS, stage, reason)

@@ -12,6 +12,9 @@ class SilentRecorder:
     def finished(self, stage: str, outcome: str, age_seconds: float) -> None:
         """Forget it."""
 
+    def ignored(self, stage: str, entries: int) -> None:
+        """Forget it."""
+
     def lettered(self, stage: str, reason: str) -> None:
         """Forget it."""
 

@@ -24,9 +24,14 @@ def write_letter(
     *,
     attempts: int,
     read: StageRecord | None,
+    index: int = 0,
 ) -> OutRecord:
-    """The letter for `record`; `read` is the event in it, where it could be read (it knows the origin)."""
-    origin = read.origin if read else Origin(topic=record.topic, partition=record.partition, offset=record.offset)
+    """The letter for `record`; `read` is the event in it, where it could be read (it knows the origin).
+
+    `index`: which of the record's events it is, where it could not.
+    """
+    here = Origin(topic=record.topic, partition=record.partition, offset=record.offset, index=index)
+    origin = read.origin if read else here
     fields = {
         "skustream.origin.topic": origin.topic,
         "skustream.origin.partition": str(origin.partition),

@@ -1,6 +1,7 @@
 """Deliveries: outcomes and offsets in one transaction, by time or size; what cannot be written is held, never dropped.
 
 Comes in: finished walks. Goes out: records in topics, offsets committed, lanes moved on.
+What the events of one record end in is never parted: one transaction, held together, and tried together.
 On an abort everything is delivered again with fresh group metadata; a record that keeps failing is taken out and
 only its own lane waits for it (L6). Deliveries of dead lanes are dropped: the next owner makes them anew.
 """
@@ -15,7 +16,7 @@ from stream.broker.port import CommitPoint, DeliveryAborted, Link
 from stream.core.clock import Clock
 from stream.metrics.port import Recorder
 from stream.runtime.inflight import Lane, Ticket
-from stream.runtime.worker import Delivery
+from stream.runtime.worker import Delivery, End
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,8 @@ BAD_TOPIC_RECORDS = 2
 @dataclass(slots=True, eq=False)
 class _Held:
     delivery: Delivery
+    topic: str
+    """Which one could not be written."""
     due: float
     interval_seconds: float
     tries: int = 0
@@ -40,9 +43,13 @@ class _Held:
     is_suspect: bool = False
     """It failed, and nothing got through to its topic since."""
 
-    @property
-    def topic(self) -> str:
-        return self.delivery.record.topic
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """The first record of a delivery that could not be written."""
+
+    topic: str
+    cause: str
 
 
 class Deliverer:
@@ -101,7 +108,7 @@ class Deliverer:
         if not batch:
             return
         try:
-            failures = link.publish([item.record for item in batch])
+            failures = _publish(link, batch)
             if failures and link.transactional:
                 link.abort()
                 self._recorder.aborted(self._stage, "record")
@@ -121,7 +128,7 @@ class Deliverer:
     def _take_batch(self) -> list[Delivery]:
         total = count = 0
         for item in self._pending[:MAX_BATCH]:
-            total += len(item.record.value or b"")
+            total += sum(len(end.record.value or b"") for end in item.ends)
             if count and total > MAX_BATCH_BYTES:
                 break
             count += 1
@@ -143,25 +150,25 @@ class Deliverer:
         self._recorder.committed(self._stage, self._clock.monotonic() - started, len(delivered))
         self._tell(delivered)
 
-    def _hold(self, batch: list[Delivery], failures: dict[int, str]) -> None:
-        for index, cause in failures.items():
+    def _hold(self, batch: list[Delivery], failures: dict[int, _Failure]) -> None:
+        for index, failure in failures.items():
             due = self._clock.monotonic() + HOLD_FIRST_SECONDS
-            self._held.append(_Held(batch[index], due, HOLD_FIRST_SECONDS, tries=1, is_suspect=True))
-            log.error("record-not-written", stage=self._stage, topic=batch[index].record.topic, cause=cause)
+            self._held.append(_Held(batch[index], failure.topic, due, HOLD_FIRST_SECONDS, tries=1, is_suspect=True))
+            log.error("record-not-written", stage=self._stage, topic=failure.topic, cause=failure.cause)
 
     def _try_held(self, link: Link, held: _Held) -> None:
         try:
-            failures = link.publish([held.delivery.record])
+            failures = _publish(link, [held.delivery])
             if not failures:
                 self._commit(link, [held.delivery])
                 return
             link.abort()
-            cause = failures[0]
+            held.topic, cause = failures[0].topic, failures[0].cause
         except DeliveryAborted as abort:
             link.abort()
             cause = str(abort)
         self._put_off(held)
-        log.error("record-still-not-written", stage=self._stage, topic=held.delivery.record.topic, cause=cause)
+        log.error("record-still-not-written", stage=self._stage, topic=held.topic, cause=cause)
 
     def _put_off(self, tried: _Held) -> None:
         """It failed again; where its topic is at fault, the others that wait for it need not try before it does."""
@@ -184,15 +191,16 @@ class Deliverer:
         bad = self._bad_topics()
         fresh, self._pending = self._pending, []
         for item in fresh:
-            if item.record.topic in bad:
-                waiting = [held for held in self._held if held.topic == item.record.topic]
-                self._held.append(_Held(item, min(held.due for held in waiting), waiting[0].interval_seconds))
-            else:
+            topic = next((end.record.topic for end in item.ends if end.record.topic in bad), None)
+            if topic is None:
                 self._pending.append(item)
+            else:
+                waiting = [held for held in self._held if held.topic == topic]
+                self._held.append(_Held(item, topic, min(held.due for held in waiting), waiting[0].interval_seconds))
 
     def _got_through(self, delivered: list[Delivery]) -> None:
         """Their topics can be written: who only waited for them goes on, who failed there is at fault itself."""
-        done, topics = set(delivered), {item.record.topic for item in delivered}
+        done, topics = set(delivered), {end.record.topic for item in delivered for end in item.ends}
         self._held = [held for held in self._held if held.delivery not in done]
         freed = [held for held in self._held if held.topic in topics and not held.tries]
         self._held = [held for held in self._held if held not in freed]
@@ -205,11 +213,15 @@ class Deliverer:
         wall = self._clock.wall()
         for item in delivered:
             age_seconds = max(0.0, wall - item.ticket.record.timestamp_ms / 1000)
-            self._recorder.finished(self._stage, item.outcome, age_seconds)
-            if item.reason:
-                self._recorder.lettered(self._stage, item.reason)
-            if item.outcome != "forwarded":
-                _log_finished(self._stage, item, age_seconds)
+            for end in item.ends:
+                self._recorder.finished(self._stage, end.outcome, age_seconds)
+                if end.reason:
+                    self._recorder.lettered(self._stage, end.reason)
+                if end.outcome != "forwarded":
+                    _log_finished(self._stage, item, end, age_seconds)
+            if item.ignored:
+                self._recorder.ignored(self._stage, len(item.ignored))
+                log.info("nothing-to-do", stage=self._stage, input=_place(item), entries=item.ignored)
         self._recorder.progressed()
 
 
@@ -218,17 +230,34 @@ def _points(by_lane: dict[Lane, list[Ticket]]) -> list[CommitPoint]:
     return [point for point in points if point is not None]
 
 
-def _log_finished(stage: str, item: Delivery, age_seconds: float) -> None:
+def _publish(link: Link, batch: list[Delivery]) -> dict[int, _Failure]:
+    """Publish all records of `batch`; what failed, by its place in `batch`."""
+    failures = link.publish([end.record for item in batch for end in item.ends])
+    if not failures:
+        return {}
+    owners = [(place, end.record.topic) for place, item in enumerate(batch) for end in item.ends]
+    failed: dict[int, _Failure] = {}
+    for index in sorted(failures):
+        place, topic = owners[index]
+        failed.setdefault(place, _Failure(topic, failures[index]))
+    return failed
+
+
+def _place(item: Delivery) -> str:
     record = item.ticket.record
-    sku_id, image_id = item.image or (None, None)
+    return f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def _log_finished(stage: str, item: Delivery, end: End, age_seconds: float) -> None:
+    sku_id, image_id = end.image or (None, None)
     log.info(
         "event-finished",
         stage=stage,
-        outcome=item.outcome,
-        reason=item.reason or None,
+        outcome=end.outcome,
+        reason=end.reason or None,
         sku_id=sku_id,
         image_id=image_id,
-        event_id=item.event_id or None,
-        input=f"{record.topic}/{record.partition}/{record.offset}",
+        event_id=end.event_id or None,
+        input=_place(item),
         age_seconds=round(age_seconds, 3),
     )

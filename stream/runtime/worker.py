@@ -1,7 +1,8 @@
 """The loop's side of a stage: tickets in, walks beside each other, outcomes out. Order is kept within an image only.
 
 Comes in: tickets from the station's thread. Goes out: `Delivery` items for the station to deliver.
-A walk is a task per ticket; it waits for the walk before it of the same image, and for nobody else.
+A walk is a task per ticket; it waits for the walk before it of the same image, and for nobody else. A record that holds
+several events is one walk all the same: what they end in leaves together, or a crash in between would repeat some (L1).
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from stream.core.clock import Clock
 from stream.core.errors import Reason, Rejected
 from stream.metrics.port import Recorder
 from stream.outcome import Handler
-from stream.records import StageRecord, event_id_of
+from stream.records import Reading, StageRecord, event_id_of
 from stream.runtime.dead_letters import write_letter
 from stream.runtime.environment import Environment, Patience
 from stream.runtime.inflight import Lane, Ticket
@@ -26,17 +27,26 @@ log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Delivery:
-    """A ticket whose work is done, and the record it ends in."""
+@dataclass(frozen=True, slots=True)
+class End:
+    """How one event left this stage: the record it became."""
 
-    ticket: Ticket
     record: OutRecord
     outcome: str
     """`forwarded`, `completed`, `superseded`, or `dead-letter`."""
     reason: str = ""
     image: tuple[str, str] | None = None
     event_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """A ticket whose work is done: one end for each event of its record, delivered together or not at all."""
+
+    ticket: Ticket
+    ends: tuple[End, ...]
+    ignored: tuple[str, ...] = ()
+    """What else stood in the record and asks for nothing, by name."""
 
 
 class BrokenOff(RuntimeError):
@@ -55,11 +65,11 @@ class Lettered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """What a worker is made of. `read` turns bytes into this stage's record or raises `Rejected`."""
+    """What a worker is made of. `read` finds this stage's events in a record, or raises `Rejected`."""
 
     stage: str
     handler: Handler
-    read: Callable[[InRecord], StageRecord]
+    read: Callable[[InRecord], Reading]
     deliver: Callable[[Delivery], None]
     dead_letter_topic: str
     environment: Environment
@@ -70,8 +80,9 @@ class WorkerParts:
 
 @dataclass(slots=True, eq=False)
 class _Turn:
-    """A walk's place in the line of its image: over when its own walk and all before it have ended."""
+    """A walk's place in the line of an image: over when its own walk and all before it have ended."""
 
+    image: tuple[str, str]
     before: "_Turn | None"
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -132,21 +143,26 @@ class Worker:
     def _start(self, ticket: Ticket) -> None:
         self._parts.recorder.received(self._parts.stage, ticket.record.topic)
         try:
-            record = self._parts.read(ticket.record)
+            reading = self._parts.read(ticket.record)
         except Rejected as error:
-            verdict = DeadLetter(error.reason, str(error))
-            self._deliver_letter(ticket, verdict, attempts=1, record=None)
+            self._parts.deliver(Delivery(ticket, (self._refused(ticket, error),)))
         except Exception:  # noqa: BLE001 - a bug of the reader must not take the rest of the batch with it
             self._spawn(ticket, self._read_again(ticket))
         else:
-            self._begin(ticket, record)
+            self._begin(ticket, reading)
 
-    def _begin(self, ticket: Ticket, record: StageRecord) -> None:
-        image = record.event.image
-        turn = _Turn(self._walks.last_of_image.get(image))
+    def _begin(self, ticket: Ticket, reading: Reading) -> None:
+        by_image: dict[tuple[str, str], list[StageRecord]] = {}
+        for record in reading.events:
+            by_image.setdefault(record.event.image, []).append(record)
+        turns = [self._line_up(image) for image in by_image]
+        task = self._spawn(ticket, self._walk(ticket, reading, list(zip(turns, by_image.values(), strict=True))))
+        task.add_done_callback(lambda _: self._leave(turns))
+
+    def _line_up(self, image: tuple[str, str]) -> _Turn:
+        turn = _Turn(image, self._walks.last_of_image.get(image))
         self._walks.last_of_image[image] = turn
-        task = self._spawn(ticket, self._walk(ticket, record, turn))
-        task.add_done_callback(lambda _: self._leave(image, turn))
+        return turn
 
     def _spawn(self, ticket: Ticket, walk: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(walk)
@@ -163,41 +179,65 @@ class Worker:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("walk-broke", stage=self._parts.stage, exc_info=error)
 
-    def _leave(self, image: tuple[str, str], turn: _Turn) -> None:
-        turn.ended.set()
-        # Called off behind one that still walks, it stays last: who comes next must find that one through it.
-        while turn.before is not None and turn.before.ended.is_set():
-            turn.before = turn.before.before
-        if self._walks.last_of_image.get(image) is turn:
-            if turn.before is None:
-                del self._walks.last_of_image[image]
-            else:
-                self._walks.last_of_image[image] = turn.before
+    def _leave(self, turns: Iterable[_Turn]) -> None:
+        for turn in turns:
+            turn.ended.set()
+            # Called off behind one that still walks, it stays last: who comes next must find that one through it.
+            while turn.before is not None and turn.before.ended.is_set():
+                turn.before = turn.before.before
+            if self._walks.last_of_image.get(turn.image) is turn:
+                if turn.before is None:
+                    del self._walks.last_of_image[turn.image]
+                else:
+                    self._walks.last_of_image[turn.image] = turn.before
 
     async def _read_again(self, ticket: Ticket) -> None:
-        async def read() -> StageRecord:
+        async def read() -> Reading:
             return self._parts.read(ticket.record)
 
         try:
-            record = await self._persist(read)
+            reading = await self._persist(read)
         except Lettered as end:
-            self._deliver_letter(ticket, end.verdict, attempts=end.attempts, record=None)
+            self._parts.deliver(Delivery(ticket, (self._letter(ticket, end),)))
         else:
-            self._begin(ticket, record)
+            self._begin(ticket, reading)
 
-    async def _walk(self, ticket: Ticket, record: StageRecord, turn: _Turn) -> None:
+    async def _walk(self, ticket: Ticket, reading: Reading, line: list[tuple[_Turn, list[StageRecord]]]) -> None:
+        """One record's walk: its images beside each other, the events of one image one after the other."""
+        ends = [self._refused(ticket, each.error, each.index) for each in reading.misread]
+        if len(line) == 1:  # nearly always
+            ends += await self._walk_image(ticket, *line[0])
+        else:
+            async with asyncio.TaskGroup() as group:
+                walks = [group.create_task(self._walk_image(ticket, *each)) for each in line]
+            ends += [end for walk in walks for end in walk.result()]
+        self._parts.deliver(Delivery(ticket, tuple(ends), reading.ignored))
+
+    async def _walk_image(self, ticket: Ticket, turn: _Turn, events: list[StageRecord]) -> list[End]:
+        refusals = [await self._admit(record) for record in events]
+        await turn.come()
+        return [
+            await self._handle(ticket, record) if refusal is None else self._letter(ticket, refusal, record)
+            for record, refusal in zip(events, refusals, strict=True)
+        ]
+
+    async def _admit(self, record: StageRecord) -> Lettered | None:
         handler = self._parts.handler
         try:
             await self._persist(lambda: handler.admit(record))
-            await turn.come()
+        except Lettered as end:
+            return end
+        return None
+
+    async def _handle(self, ticket: Ticket, record: StageRecord) -> End:
+        handler = self._parts.handler
+        try:
             outcome = await self._persist(lambda: handler.handle(record))
         except Lettered as end:
-            await turn.come()
-            self._deliver_letter(ticket, end.verdict, attempts=end.attempts, record=record)
-            return
+            return self._letter(ticket, end, record)
         self._bugs_in_a_row = 0
         out = OutRecord(outcome.topic, outcome.key, outcome.value)
-        self._parts.deliver(Delivery(ticket, out, outcome.kind, image=record.event.image, event_id=event_id_of(record)))
+        return End(out, outcome.kind, image=record.event.image, event_id=event_id_of(record))
 
     async def _persist(self, call: Callable[[], Awaitable[Result]]) -> Result:
         """Call until it succeeds or a verdict ends it. Raises `Lettered`. Waiting holds no job slot and no grant."""
@@ -236,19 +276,21 @@ class Worker:
                 await patience.wait(verdict.resource, verdict.detail, verdict.after_seconds)
                 return 0
 
-    def _deliver_letter(
-        self, ticket: Ticket, verdict: DeadLetter, *, attempts: int, record: StageRecord | None
-    ) -> None:
-        parts = self._parts
+    def _refused(self, ticket: Ticket, error: Rejected, index: int = 0) -> End:
+        return self._letter(ticket, Lettered(DeadLetter(error.reason, str(error)), attempts=1), index=index)
+
+    def _letter(self, ticket: Ticket, end: Lettered, record: StageRecord | None = None, *, index: int = 0) -> End:
+        """The letter for `record`, or for what cannot be read at `index` of the ticket's record."""
+        parts, verdict = self._parts, end.verdict
         if verdict.traceback:
             self._bugs_in_a_row += 1
             log.error("unforeseen-error", stage=parts.stage, error=verdict.error, traceback=verdict.traceback)
         letter = write_letter(
-            parts.dead_letter_topic, parts.stage, ticket.record, verdict, attempts=attempts, read=record
-        )
+            parts.dead_letter_topic, parts.stage, ticket.record, verdict,
+            attempts=end.attempts, read=record, index=index,
+        )  # fmt: skip
         image = record.event.image if record else None
-        event_id = event_id_of(record) if record else ""
-        parts.deliver(Delivery(ticket, letter, "dead-letter", verdict.reason, image, event_id))
+        return End(letter, "dead-letter", verdict.reason, image, event_id_of(record) if record else "")
 
 
 async def _whole(call: Callable[[], Awaitable[Result]]) -> Result:

@@ -27,7 +27,7 @@ from stream.quota.window import Contract
 from stream.runtime.environment import Environment
 from stream.runtime.inflight import Lane, LaneLimits
 from stream.runtime.verdict import RetryPolicy
-from stream.runtime.worker import Delivery, Worker, WorkerParts
+from stream.runtime.worker import Delivery, End, Worker, WorkerParts
 from stream.settings import Settings
 from stream.simulator import Behaviour, Simulator
 from stream.stages.desk import Desk
@@ -83,14 +83,14 @@ class Worktable:
         self.heard = heard
         self.handler = StageHandler(stage, desk)
         self.read = assembly._reader(desk, stage)
-        self.delivered: list[Delivery] = []
+        self.delivered: list[End] = []
         self._home = Partition(desk.topics.raw, 0)
         self._worker = Worker(
             WorkerParts(
                 stage=stage.name,
                 handler=self.handler,
                 read=self.read,
-                deliver=self.delivered.append,
+                deliver=self._hear,
                 dead_letter_topic=desk.topics.dead_letter,
                 environment=environment,
                 policy=RetryPolicy(attempts=4, base_seconds=0.5, cap_seconds=2.0),
@@ -105,8 +105,11 @@ class Worktable:
         tickets = [lane.admit(record) for record in records]
         self._worker.accept([ticket for ticket in tickets if ticket is not None])
 
+    def _hear(self, delivery: Delivery) -> None:
+        self.delivered += delivery.ends
+
     async def ended(self, count: int) -> dict[str, str]:
-        """Wait for `count` deliveries: SKU to outcome, or to the letter's reason."""
+        """Wait for `count` ends: SKU to outcome, or to the letter's reason."""
         await until(lambda: len(self.delivered) >= count, f"{count} events ended, so far {self.ends()}")
         return self.ends()
 

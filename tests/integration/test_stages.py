@@ -239,14 +239,14 @@ async def test_a_walk_cut_at_any_await_buys_one_job_at_the_most(
     ):
         desk = replace(first.desk, unbroken=Cuttable()) if dies else first.desk
         handler = StageHandler(desk.pipeline.stages[0], desk)
-        waits = await run_cut(handler, first.read(shop.event("WHOLE")), 0)
+        waits = await run_cut(handler, first.read(shop.event("WHOLE")).events[0], 0)
         assert waits > 20
         at_once = asyncio.Semaphore(6)
 
         async def scene(at: int) -> None:
             event = shop.event(f"SKU{at}", version=None)
             async with at_once:
-                record = first.read(event)
+                (record,) = first.read(event).events
                 await first.handler.admit(record)
                 await run_cut(handler, record, at)
             second.take(event)

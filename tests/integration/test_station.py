@@ -19,7 +19,7 @@ from stream.runtime.inflight import Lane, LaneLimits, Ticket
 from stream.runtime.marks import encode
 from stream.runtime.process import Crew, Process
 from stream.runtime.station import Station, StationParts
-from stream.runtime.worker import Delivery, Worker
+from stream.runtime.worker import Delivery, End, Worker
 from tests.services.clients import Kafka, create_topic, read_all, transactional_producer, wait_decided
 
 pytestmark = pytest.mark.kafka
@@ -67,7 +67,8 @@ class Walks:
 
     def _deliver(self, ticket: Ticket) -> None:
         value = f"{ticket.record.partition}/{ticket.record.offset}".encode()
-        self.station.deliver(Delivery(ticket, OutRecord(self._target, b"k", value), "forwarded"))
+        end = End(OutRecord(self._target, b"k", value), "forwarded")
+        self.station.deliver(Delivery(ticket, (end,)))
 
 
 class Idle(Worker):

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,11 +12,11 @@ from stream.broker.port import Committed, InRecord, Partition
 from stream.events import Origin, Priority
 from stream.metrics.silent import SilentRecorder
 from stream.outcome import Outcome, OutcomeKind
-from stream.records import StageRecord, first_record
+from stream.records import Misread, Reading, StageRecord, first_record
 from stream.runtime.environment import Environment
 from stream.runtime.inflight import Lane, LaneLimits, Ticket
 from stream.runtime.verdict import RetryPolicy
-from stream.runtime.worker import Delivery, Worker, WorkerParts
+from stream.runtime.worker import Delivery, End, Worker, WorkerParts
 from stream.topics import Topics
 
 TOPICS = Topics()
@@ -123,14 +124,14 @@ class Scene:
         self.heard = Heard()
         self.environment = Environment(self.clock, self.heard)
         self.actor = Actor()
-        self.delivered: list[Delivery] = []
-        self.read: Callable[[InRecord], StageRecord] = read
+        self.deliveries: list[Delivery] = []
+        self.read: Callable[[InRecord], Reading] = lambda record: Reading((read(record),))
         self.worker = Worker(
             WorkerParts(
                 stage="remove-bg",
                 handler=self.actor,
                 read=lambda record: self.read(record),  # noqa: PLW0108 - tests change it later
-                deliver=self.delivered.append,
+                deliver=self.deliveries.append,
                 dead_letter_topic=TOPICS.dead_letter,
                 environment=self.environment,
                 policy=policy or RetryPolicy(attempts=3, base_seconds=2, cap_seconds=60, bugs_in_a_row=3),
@@ -143,6 +144,19 @@ class Scene:
     def lane(self, number: int = 0) -> Lane:
         return Lane(Committed(Partition(TOPICS.raw, number), 0, ""), LaneLimits())
 
+    def bring_together(self, lane: Lane, *events: str, misread: tuple[Misread, ...] = ()) -> Ticket:
+        """One record that holds all these events."""
+        together = [written(*event.split("/")) for event in events]
+        first = self._offset
+
+        def read_all(record: InRecord) -> Reading:
+            found = [read(replace(record, value=value), index) for index, value in enumerate(together)]
+            return Reading(tuple(found), misread) if record.offset == first else before(record)
+
+        before, self.read = self.read, read_all
+        (ticket,) = self.bring(lane, value=b"".join(together))
+        return ticket
+
     def bring(self, lane: Lane, *events: str, value: bytes | None = None) -> list[Ticket]:
         """Events as "sku/event_id" (or one raw `value`), accepted in order."""
         values = [value] if value is not None else [written(*event.split("/")) for event in events]
@@ -154,6 +168,11 @@ class Scene:
             tickets.append(ticket)
         self.worker.accept(tickets)
         return tickets
+
+    @property
+    def delivered(self) -> list[End]:
+        """What events ended in, in the order of their delivery."""
+        return [end for item in self.deliveries for end in item.ends]
 
     @property
     def outcomes(self) -> list[tuple[str, str]]:
@@ -169,14 +188,14 @@ def arrived(value: bytes | None, offset: int) -> InRecord:
     return InRecord(TOPICS.raw, 0, offset, b"key", value, timestamp_ms=1_000_000 + offset)
 
 
-def read(record: InRecord) -> StageRecord:
+def read(record: InRecord, index: int = 0) -> StageRecord:
     """As the first stage reads."""
-    origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
+    origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset, index=index)
     return first_record(record.value, origin, timestamp_ms=record.timestamp_ms, priority=Priority.LIVE, started_at=0.0)
 
 
-def headers(delivery: Delivery) -> dict[str, str]:
-    return {name: (value or b"").decode() for name, value in delivery.record.headers}
+def headers(end: End) -> dict[str, str]:
+    return {name: (value or b"").decode() for name, value in end.record.headers}
 
 
 def scripted(*errors: Exception | None) -> Behaviour:

@@ -10,7 +10,7 @@ from stream.metrics.silent import SilentRecorder
 from stream.runtime.deliver import HOLD_FIRST_SECONDS, HOLD_LONGEST_SECONDS, Deliverer
 from stream.runtime.inflight import Lane, LaneLimits
 from stream.runtime.marks import decode
-from stream.runtime.worker import Delivery
+from stream.runtime.worker import Delivery, End
 from tests.unit.runtime.scene import WoundClock
 
 LETTERS, DONE = "dead-letter", "completed"
@@ -89,8 +89,16 @@ class Table:
             ticket = self.lanes[lane].admit(InRecord("raw", lane, self._next[lane], b"k", b"v", timestamp_ms=0))
             self._next[lane] += 1
             assert ticket is not None
-            deliveries.append(Delivery(ticket, OutRecord(topic, b"k", name.encode()), DONE))
+            deliveries.append(Delivery(ticket, (End(OutRecord(topic, b"k", name.encode()), DONE),)))
         self.deliverer.add(deliveries)
+
+    def bring_together(self, names: dict[str, str], *, lane: int = 0) -> None:
+        """One record's outcomes: name to topic."""
+        ticket = self.lanes[lane].admit(InRecord("raw", lane, self._next[lane], b"k", b"v", timestamp_ms=0))
+        self._next[lane] += 1
+        assert ticket is not None
+        ends = tuple(End(OutRecord(topic, b"k", name.encode()), DONE) for name, topic in names.items())
+        self.deliverer.add([Delivery(ticket, ends)])
 
     def turn(self, seconds: float = 0.05) -> int:
         """One turn of the station; returns how often it published."""
@@ -347,3 +355,44 @@ def test_a_revocation_delivers_what_can_be_delivered_and_returns() -> None:
     table.bring(DONE, ["late"])
     table.deliverer.deliver_all(table.link)
     assert table.seen() == numbered("fine", 3)
+
+
+def test_the_ends_of_one_record_are_never_parted() -> None:
+    """L1: what became visible without its offset would be there twice after a crash."""
+    table = Table()
+    table.link.refuses = refusing_record(b"a1")
+    table.bring_together({"a0": DONE, "a1": LETTERS, "a2": DONE})
+    table.bring(DONE, ["b"], lane=1)
+    table.turn()
+    table.turn()
+    assert table.seen() == ["b"]
+    assert table.open == 1
+    table.turns(HOLD_FIRST_SECONDS)
+    assert table.link.tried[-1] == [b"a0", b"a1", b"a2"], "tried together"
+    assert table.seen() == ["b"]
+    table.link.refuses = refusing()
+    table.turns(HOLD_LONGEST_SECONDS)
+    assert table.seen() == ["b", "a0", "a1", "a2"]
+    assert table.open == 0
+
+
+def test_one_end_for_a_bad_topic_sets_the_whole_record_aside() -> None:
+    table = Table()
+    table.link.refuses = refusing(LETTERS)
+    table.bring(LETTERS, numbered("early", 2), lane=1)
+    table.turn()
+    table.bring_together({"a0": DONE, "a1": LETTERS})
+    table.turn()
+    assert table.seen() == []
+    assert not any(b"a0" in tried for tried in table.link.tried), "it costs nobody a timeout"
+    table.link.refuses = refusing()
+    table.turns(2 * HOLD_LONGEST_SECONDS)
+    assert sorted(table.seen()) == ["a0", "a1", "early0", "early1"]
+    assert table.open == 0
+
+
+def test_a_record_without_an_end_moves_its_lane_all_the_same() -> None:
+    table = Table()
+    table.bring_together({})
+    table.turn()
+    assert (table.seen(), table.open, table.link.points[0].offset) == ([], 0, 1)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from stream.core.errors import Ambiguous, Reason, Rejected, Resource, Throttled, Transient, Unavailable
-from stream.records import StageRecord
+from stream.records import Misread, Reading, StageRecord
 from tests.unit.runtime.scene import Behaviour, Scene, headers, read, scripted, settled, written
 
 
@@ -88,7 +88,7 @@ async def test_exhausted_retries_end_in_a_letter_that_counts_them() -> None:
     assert letter.outcome == "dead-letter"
     assert headers(letter)["skustream.reason"] == "retries-exhausted"
     assert headers(letter)["skustream.attempts"] == "3"
-    assert letter.record.value == letter.ticket.record.value
+    assert letter.record.value == scene.deliveries[0].ticket.record.value
 
 
 async def test_throttling_spends_no_attempt() -> None:
@@ -146,7 +146,7 @@ async def test_unreadable_input_is_a_letter_with_its_coordinates() -> None:
     assert (told["skustream.reason"], told["skustream.origin.offset"]) == ("invalid-event", "0")
     assert letter.record.value == b"not json"
     assert letter.record.key == b"key"
-    assert letter.ticket is ticket
+    assert scene.deliveries[0].ticket is ticket
     assert "skustream.event-id" not in told
 
 
@@ -154,14 +154,14 @@ async def test_a_bug_in_the_reader_costs_its_own_record_only() -> None:
     """An error that left `accept` would leave the rest of the batch without walks: open for ever, the lane stalled."""
     scene = Scene()
 
-    def breaks(record: object) -> StageRecord:
+    def breaks(record: object) -> Reading:
         assert record is not None
         raise ZeroDivisionError("a reader's bug")
 
     lane = scene.lane()
     scene.read = breaks
     scene.bring(lane, "A/a1")
-    scene.read = lambda record: breaks(record) if record.offset == 1 else read(record)
+    scene.read = lambda record: breaks(record) if record.offset == 1 else Reading((read(record),))
     scene.bring(lane, "A/a2", "A/a3")
     await settled()
     assert sorted(scene.outcomes) == [("", "bug"), ("a1", "completed"), ("a3", "completed")]
@@ -315,3 +315,87 @@ async def test_an_event_without_an_id_is_known_by_its_origin() -> None:
     await settled()
     assert headers(scene.delivered[0])["skustream.event-id"] == "product-images.raw-0-0-0"
     assert scene.delivered[0].event_id == "product-images.raw-0-0-0"
+
+
+async def test_the_events_of_one_record_walk_beside_each_other_and_are_delivered_together() -> None:
+    """L1: were the quick ones delivered before, a crash would bring the record again, and end them twice."""
+    scene = Scene()
+    scene.actor.handling = gate = Gate("slow")
+    ticket = scene.bring_together(scene.lane(), "A/slow", "B/b1", "C/c1")
+    await settled()
+    assert scene.actor.ended == ["b1", "c1"]
+    assert scene.deliveries == []
+    gate.open("slow")
+    await settled()
+    (delivery,) = scene.deliveries
+    assert delivery.ticket is ticket
+    assert sorted(scene.outcomes) == [("b1", "completed"), ("c1", "completed"), ("slow", "completed")]
+    assert scene.worker.walking == 0
+    assert scene.worker._walks.last_of_image == {}
+
+
+async def test_one_bad_entry_is_a_letter_with_its_index_and_stops_no_other() -> None:
+    scene = Scene()
+    scene.actor.handling = only("b1", scripted(Rejected(Reason.SOURCE_MISSING, "404")))
+    refusal = Rejected(Reason.INVALID_EVENT, "no such pattern", field="Records.3.s3.object.key")
+    ticket = scene.bring_together(scene.lane(), "A/a1", "B/b1", "C/c1", misread=(Misread(3, refusal),))
+    await settled()
+    (delivery,) = scene.deliveries
+    told = {headers(end).get("skustream.origin.index"): end for end in delivery.ends if end.outcome == "dead-letter"}
+    assert {index: end.reason for index, end in told.items()} == {"1": "source-missing", "3": "invalid-event"}
+    assert all(end.record.value == ticket.record.value for end in told.values()), "byte for byte (L6)"
+    assert sorted(end.event_id for end in delivery.ends if end.outcome == "completed") == ["a1", "c1"]
+
+
+async def test_events_of_one_image_in_one_record_keep_their_order_and_all_are_admitted_first() -> None:
+    scene = Scene()
+    scene.actor.handling = gate = Gate("a1")
+    lane = scene.lane()
+    scene.bring_together(lane, "A/a1", "B/b1", "A/a2")
+    scene.bring(lane, "A/a3", "B/b2", "C/c1")
+    await settled()
+    assert sorted(scene.actor.admitted) == ["a1", "a2", "a3", "b1", "b2", "c1"]
+    assert sorted(scene.actor.started) == ["a1", "b1", "c1"], "who comes after waits until the record is whole"
+    gate.open("a1")
+    await settled()
+    assert scene.actor.ended.index("a2") == scene.actor.ended.index("a1") + 1
+    assert sorted(scene.actor.ended[-2:]) == ["a3", "b2"]
+    assert [len(item.ends) for item in scene.deliveries] == [1, 3, 1, 1]
+    assert scene.worker._walks.last_of_image == {}
+
+
+async def test_a_wait_of_one_event_keeps_the_ends_of_the_others_and_redoes_none() -> None:
+    scene = Scene()
+    scene.actor.handling = only("b1", scripted(Unavailable(Resource.STORE, "down"), Transient("busy")))
+    scene.bring_together(scene.lane(), "A/a1", "B/b1", "C/c1")
+    await settled()
+    assert scene.environment.is_paused()
+    assert scene.deliveries == []
+    await scene.clock.pass_time(120)
+    assert len(scene.deliveries) == 1
+    assert scene.actor.started == ["a1", "b1", "c1", "b1", "b1"]
+
+
+async def test_a_record_with_nothing_to_do_settles_its_ticket_without_a_record() -> None:
+    scene = Scene()
+    scene.read = lambda _: Reading(ignored=("ObjectRemoved:Delete",))
+    (ticket,) = scene.bring(scene.lane(), value=b"a notification")
+    await settled()
+    (delivery,) = scene.deliveries
+    assert (delivery.ticket, delivery.ends, delivery.ignored) == (ticket, (), ("ObjectRemoved:Delete",))
+
+
+async def test_an_abandoned_record_of_several_events_delivers_nothing_and_leaves_every_line() -> None:
+    scene = Scene()
+    scene.actor.handling = Gate("a1")
+    mine, theirs = scene.lane(0), scene.lane(1)
+    scene.bring_together(theirs, "A/a1", "B/b1")
+    scene.bring(mine, "B/b2")
+    await settled()
+    assert scene.deliveries == []
+    theirs.dead = True
+    scene.worker.abandon([theirs])
+    await settled()
+    assert scene.outcomes == [("b2", "completed")]
+    assert not +scene.actor.inside
+    assert scene.worker._walks.last_of_image == {}
