@@ -38,6 +38,7 @@ from stream.objects.options import InputMode, StoreOptions
 from stream.objects.port import ObjectStore
 from stream.pipeline import Pipeline, Stage, load_pipeline
 from stream.pixelapi.client import HttpPixelApi, default_user_agent
+from stream.pixelapi.dialects import Endpoint
 from stream.quota.memory import MemoryQuota
 from stream.quota.window import Contract
 from stream.records import Reading, first_record, read_stage_record
@@ -143,7 +144,7 @@ async def _open_desk(
     stack.push_async_callback(objects.aclose)
     await objects.probe()
     quota = _quota(settings, clock, recorder)
-    api = _api(settings, quota, clock, recorder)
+    api = _api(settings, pipeline, quota, clock, recorder)
     stack.push_async_callback(api.aclose)
     downloads = _downloads(settings, clock, recorder)
     stack.push_async_callback(downloads.aclose)
@@ -198,7 +199,7 @@ def _quota(settings: Settings, clock: Clock, recorder: Recorder) -> MemoryQuota:
     )
 
 
-def _api(settings: Settings, quota: MemoryQuota, clock: Clock, recorder: Recorder) -> HttpPixelApi:
+def _api(settings: Settings, pipeline: Pipeline, quota: MemoryQuota, clock: Clock, recorder: Recorder) -> HttpPixelApi:
     return HttpPixelApi(
         base_url=settings.pixelapi_base,
         api_key=settings.need_pixelapi_key(),
@@ -207,7 +208,14 @@ def _api(settings: Settings, quota: MemoryQuota, clock: Clock, recorder: Recorde
         clock=clock,
         recorder=recorder,
         on_throttle=quota.throttle,
+        own_endpoints=_own_endpoints(pipeline),
     )
+
+
+def _own_endpoints(pipeline: Pipeline) -> dict[str, Endpoint]:
+    """Where the pipeline's foreign operations are ordered."""
+    cards = [stage.card for stage in pipeline.stages]
+    return {card.name: Endpoint(card.path, frozenset(card.params.model_fields)) for card in cards if card.path}
 
 
 def _downloads(settings: Settings, clock: Clock, recorder: Recorder) -> HttpDownloads:

@@ -4,6 +4,7 @@ Comes in: the pipeline file (YAML). Goes out: a linted `Pipeline`, and for each 
 """
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -13,64 +14,13 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from stream.core.complaints import first_complaint, readable, suggestion
 from stream.core.errors import Misconfigured, Reason, Rejected, shown
 from stream.events import Frozen, RawEvent
+from stream.operations import NAME_PATTERN, Card, Params, card_of
 from stream.topics import Topics
 
 RAW_ASSET = "raw"
-LIFESTYLE_PROMPT = "clean white studio, subtle shadow, professional product photography"
-NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,48}$"
 RESERVED_TOPICS = frozenset({"raw", "completed", "dead-letter", "retry", "replays", "quota"})
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-
-
-class RemoveBgParams(Frozen):
-    """PixelAPI's background removal takes no parameters."""
-
-
-class UpscaleParams(Frozen):
-    """`scale`: factor for both sides. `skip_if_longest_side`: pixels from which the picture is taken as it is."""
-
-    scale: Literal[2, 4] = 4
-    skip_if_longest_side: Annotated[int, Field(ge=1)] | None = None
-
-
-class ReplaceBgParams(Frozen):
-    """`prompt`: the scene behind the product."""
-
-    prompt: Annotated[str, Field(min_length=1, max_length=2_000)] = LIFESTYLE_PROMPT
-
-
-class AddShadowParams(Frozen):
-    """`shadow_type`, `shadow_opacity` (0 to 1) and `shadow_blur` (pixels), as the API documents them."""
-
-    shadow_type: Literal["soft", "hard", "natural", "floating"] = "soft"
-    shadow_opacity: Annotated[float, Field(ge=0, le=1)] | None = None
-    shadow_blur: Annotated[float, Field(ge=0, le=500)] | None = None
-
-
-class ThumbnailParams(Frozen):
-    """`widths` in pixels, `formats` as file kinds; `flatten`: the background colour under transparent pictures."""
-
-    widths: tuple[Annotated[int, Field(ge=16, le=10_000)], ...] = (1600, 800, 400, 200)
-    formats: tuple[Literal["webp", "jpeg"], ...] = ("webp", "jpeg")
-    flatten: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#ffffff"
-
-    @field_validator("widths", "formats", mode="before")
-    @classmethod
-    def _tuples(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value
-
-
-OPERATIONS: Mapping[str, type[Frozen]] = {
-    "remove-bg": RemoveBgParams,
-    "upscale": UpscaleParams,
-    "replace-bg": ReplaceBgParams,
-    "add-shadow": AddShadowParams,
-    "thumbnails": ThumbnailParams,
-}
-"""Every operation a stage may name, with the model of its parameters. `thumbnails` is local; the others are bought."""
-
-LOCAL_OPERATIONS = frozenset({"thumbnails"})
 
 
 class Stage(Frozen):
@@ -93,22 +43,27 @@ class Stage(Frozen):
             return (value,)
         return tuple(value) if isinstance(value, list) else value
 
+    @cached_property
+    def card(self) -> Card:
+        """The operation as it stands on its card. Raises ValueError where the lint has not passed."""
+        return card_of(self.operation)
+
     @property
     def local(self) -> bool:
         """Whether the stage works here and buys nothing."""
-        return self.operation in LOCAL_OPERATIONS
+        return self.card.local
 
     def inputs(self, available: Mapping[str, object]) -> tuple[str, ...]:
         """The needed assets that are there; a stage of several sources takes those it finds."""
         return tuple(name for name in self.needs if name in available)
 
-    def params_for(self, event: RawEvent) -> Frozen:
+    def params_for(self, event: RawEvent) -> Params:
         """This stage's parameters for `event`. Raises `Rejected(invalid-event)` for a wrong one."""
         own = event.params.get(self.name, {})
         try:
-            return OPERATIONS[self.operation].model_validate({**self.params, **own})
+            return self.card.params.model_validate({**self.params, **own})
         except ValidationError as error:
-            complaint = first_complaint(error, list(OPERATIONS[self.operation].model_fields))
+            complaint = first_complaint(error, list(self.card.params.model_fields))
             raise Rejected(
                 Reason.INVALID_EVENT,
                 complaint.detail,
@@ -119,8 +74,8 @@ class Stage(Frozen):
 
 
 def _names_of(stage: Stage) -> str:
-    names = ", ".join(OPERATIONS[stage.operation].model_fields) or "no parameters"
-    return f"{stage.operation} takes {names}"
+    names = ", ".join(stage.card.params.model_fields) or "no parameters"
+    return f"{stage.card.name} takes {names}"
 
 
 class Pipeline(Frozen):
@@ -138,7 +93,9 @@ class Pipeline(Frozen):
     def _lint(self) -> Self:
         made = {RAW_ASSET}
         names: set[str] = set()
+        cards: dict[str, Card] = {}
         for stage in self.stages:
+            _lint_operation(stage, cards)
             _lint_stage(stage, made, names)
             made.add(stage.makes)
             names.add(stage.name)
@@ -193,12 +150,18 @@ def _known_only(field: str, given: list[str], names: list[str]) -> None:
             raise Rejected(Reason.INVALID_EVENT, "unknown stage", field=field, value=readable(name), expected=expected)
 
 
+def _lint_operation(stage: Stage, cards: dict[str, Card]) -> None:
+    where = f"stage {stage.name}"
+    try:
+        card = stage.card
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    if cards.setdefault(card.name, card) != card:
+        raise ValueError(f"{where}: {stage.operation} has the name of another operation here, {shown(card.name)}")
+
+
 def _lint_stage(stage: Stage, made: set[str], names: set[str]) -> None:
     where = f"stage {stage.name}"
-    if stage.operation not in OPERATIONS:
-        raise ValueError(
-            f"{where}: unknown operation {shown(stage.operation)}; {_suggest(stage.operation, OPERATIONS)}"
-        )
     if stage.name in names:
         raise ValueError(f"{where}: the name is used twice; every stage needs its own")
     if stage.makes in made:
@@ -211,11 +174,11 @@ def _lint_stage(stage: Stage, made: set[str], names: set[str]) -> None:
     if not stage.needs:
         raise ValueError(f"{where}: needs nothing; name the asset it works on")
     if not stage.local and len(stage.needs) > 1:
-        raise ValueError(f"{where}: {stage.operation} works on one asset, but {len(stage.needs)} are named")
+        raise ValueError(f"{where}: {stage.card.name} works on one asset, but {len(stage.needs)} are named")
     try:
-        OPERATIONS[stage.operation].model_validate(stage.params)
+        stage.card.params.model_validate(stage.params)
     except ValidationError as error:
-        complaint = first_complaint(error, list(OPERATIONS[stage.operation].model_fields))
+        complaint = first_complaint(error, list(stage.card.params.model_fields))
         message = f"{complaint.detail}, got {shown(complaint.value)}, expected {complaint.expected}"
         raise ValueError(f"{where}: params.{complaint.field}: {message}; {_names_of(stage)}") from None
 

@@ -19,7 +19,7 @@ from stream.core.errors import Resource, Unavailable
 from stream.images.colour import conversion, marked, plain
 from stream.images.inspect import kind_of, seen_size
 from stream.images.loading import Format, damaged, open_picture
-from stream.pipeline import ThumbnailParams
+from stream.operations import ThumbnailParams
 
 _ANY_HEIGHT = 10_000_000
 _WEBP = {"Q": 80, "effort": 2, "keep": "xmp"}

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from stream.core.errors import Reason, Resource
 from stream.outcome import OutcomeKind
-from stream.pipeline import LOCAL_OPERATIONS, Pipeline
+from stream.pipeline import Pipeline
 from stream.topics import Topics
 
 PREFIX = "skustream_"
@@ -226,7 +226,7 @@ class Known:
     def of(cls, pipeline: Pipeline, topics: Topics, stages: Iterable[str] = ()) -> "Known":
         """What `pipeline` can produce in a process that runs `stages` (none named: all)."""
         chosen = tuple(stages) or tuple(stage.name for stage in pipeline.stages)
-        bought = {stage.operation for stage in pipeline.stages if stage.name in chosen} - LOCAL_OPERATIONS
+        bought = {stage.card.name for stage in pipeline.stages if stage.name in chosen and not stage.local}
         inputs = tuple((name, topic) for name in chosen for topic in pipeline.input_topics(name, topics))
         values = {
             **CLOSED,

@@ -7,9 +7,10 @@ A submit in flight must not be cancelled: its answer would be lost, and the job 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from importlib import metadata
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -24,10 +25,12 @@ from stream.pixelapi import answers
 from stream.pixelapi.answers import Answer
 from stream.pixelapi.dialects import (
     BALANCE_PATH,
+    ENDPOINTS,
     USAGE_PATH,
     Dialect,
     DialectChoice,
     DialectMemory,
+    Endpoint,
     Form,
     PollPaths,
     as_form_text,
@@ -55,6 +58,7 @@ class HttpPixelApi:
     """PixelAPI over aiohttp; implements `port.PixelApi`.
 
     `prompt_field`: what the API calls a scene's prompt. `on_throttle`: told for how many seconds nobody should ask.
+    `own_endpoints`: the pipeline's foreign operations.
     Requests are recorded as (operation of a submit, or `poll`, or `balance`; status, `lost` or `unsent`; seconds).
     Raises `Misconfigured` for an address, key or name that cannot be used.
     """
@@ -72,6 +76,7 @@ class HttpPixelApi:
         submit_timeout_seconds: float = 30.0,
         poll_timeout_seconds: float = 15.0,
         on_throttle: Callable[[float], None] = lambda _: None,
+        own_endpoints: Mapping[str, Endpoint] = MappingProxyType({}),
     ) -> None:
         self._base_url = _checked_base_url(base_url)
         self._key = _checked_key(api_key)
@@ -79,8 +84,9 @@ class HttpPixelApi:
         self._prompt_field = prompt_field
         self._on_throttle = on_throttle
         self._scrub = Scrubber(self._key)
+        self._endpoints = {**ENDPOINTS, **own_endpoints}
         self._dialects = DialectMemory(dialect)
-        self._poll_paths = PollPaths()
+        self._poll_paths = PollPaths(self._endpoints)
         self._submits = Line(is_fresh=True, timeout_seconds=submit_timeout_seconds, clock=clock, recorder=recorder)
         self._asks = Line(is_fresh=False, timeout_seconds=poll_timeout_seconds, clock=clock, recorder=recorder)
 
@@ -90,7 +96,7 @@ class HttpPixelApi:
         Raises ValueError for an operation or parameter that PixelAPI does not take: a bug of ours.
         """
         dialect = self._dialects.choose()
-        form = form_of(dialect, order, self._prompt_field)
+        form = form_of(dialect, order, self._prompt_field, self._endpoints)
         answer = await self._post(order, form)
         self._heed(answer)
         if answers.is_route_missing(answer, self._scrub):

@@ -18,18 +18,22 @@ BALANCE_PATH = "account/balance"
 USAGE_PATH = "account/usage"
 DialectChoice = Literal["auto", "image", "edit"]
 
-_IMAGE_PATHS = {
-    "remove-bg": "image/remove-background",
-    "upscale": "image/upscale",
-    "replace-bg": "image/replace-background",
-    "add-shadow": "image/add-shadow",
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an operation is ordered in the documented dialect, and the only parameters ever sent for it."""
+
+    path: str
+    params: frozenset[str] = frozenset()
+
+
+ENDPOINTS: Mapping[str, Endpoint] = {
+    "remove-bg": Endpoint("image/remove-background"),
+    "upscale": Endpoint("image/upscale", frozenset({"scale"})),
+    "replace-bg": Endpoint("image/replace-background", frozenset({"prompt"})),
+    "add-shadow": Endpoint("image/add-shadow", frozenset({"shadow_type", "shadow_opacity", "shadow_blur"})),
 }
-_PARAMS: Mapping[str, frozenset[str]] = {
-    "remove-bg": frozenset(),
-    "upscale": frozenset({"scale"}),
-    "replace-bg": frozenset({"prompt"}),
-    "add-shadow": frozenset({"shadow_type", "shadow_opacity", "shadow_blur"}),
-}
+"""The operations of the house; a pipeline's own ones are told to the client beside them."""
 
 
 class Dialect(StrEnum):
@@ -47,21 +51,24 @@ class Form:
     fields: Mapping[str, Any]
 
 
-def form_of(dialect: Dialect, order: Order, prompt_field: str = "prompt") -> Form:
+def form_of(
+    dialect: Dialect, order: Order, prompt_field: str = "prompt", endpoints: Mapping[str, Endpoint] = ENDPOINTS
+) -> Form:
     """The request of `order`. Raises ValueError for what the API does not take: that is a bug of ours, not of an event.
 
     Parameters that are None are left out; no name outside the allow-list of its operation is ever sent.
     """
-    if order.operation not in _PARAMS:
+    endpoint = endpoints.get(order.operation)
+    if endpoint is None:
         raise ValueError(f"PixelAPI has no operation {shown(order.operation)}")
     fields = {name: value for name, value in order.params.items() if value is not None}
-    strangers = sorted(fields.keys() - _PARAMS[order.operation])
+    strangers = sorted(fields.keys() - endpoint.params)
     if strangers:
         raise ValueError(f"PixelAPI's {order.operation} takes no {', '.join(map(shown, strangers))}")
     fields = {prompt_field if name == "prompt" else name: value for name, value in fields.items()}
     if dialect is Dialect.EDIT:
         return Form("edit", {"operation": order.operation, **fields})
-    return Form(_IMAGE_PATHS[order.operation], fields)
+    return Form(endpoint.path, fields)
 
 
 def as_form_text(value: object) -> str:
@@ -124,7 +131,8 @@ class PollPaths:
 
     _TEMPLATES = ("image/{id}", "{operation}/{id}", "generation/{id}")
 
-    def __init__(self) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint] = ENDPOINTS) -> None:
+        self._endpoints = endpoints
         self._current: dict[str, int] = {}
         self._proven: set[str] = set()
         self._first = 0
@@ -134,7 +142,8 @@ class PollPaths:
         if not is_job_id(job_id):
             raise ValueError(f"unfit for a path: job id {shown(job_id)}")
         number = self._current.get(operation, self._first)
-        prefix = _IMAGE_PATHS.get(operation, "image")
+        endpoint = self._endpoints.get(operation)
+        prefix = endpoint.path if endpoint else "image"
         return number, self._TEMPLATES[number].format(operation=prefix, id=quote(job_id, safe=""))
 
     def found(self, operation: str, number: int) -> None:

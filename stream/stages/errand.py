@@ -37,7 +37,7 @@ class Errand:
     @property
     def operation(self) -> str:
         """PixelAPI's operation in our words."""
-        return self.stage.operation
+        return self.stage.card.name
 
 
 def with_facts(error: Error, entry: Entry) -> Error:

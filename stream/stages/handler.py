@@ -3,37 +3,45 @@
 Comes in: a record of the stage's input topic. Goes out: the one record it becomes.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
-from stream.core.errors import Reason, Rejected
+from stream.core.errors import Misconfigured, Reason, Rejected
 from stream.events import Origin
 from stream.outcome import Outcome, OutcomeKind
 from stream.pipeline import Stage
-from stream.records import Asset, StageRecord, Status, terminal_of
-from stream.stages.add_shadow import add_shadow
+from stream.records import StageRecord, Status, terminal_of
+from stream.stages.add_shadow import AddShadow
 from stream.stages.desk import Desk
 from stream.stages.intake import take_in, taken_in
 from stream.stages.manifest import publish
+from stream.stages.operation import Operation
 from stream.stages.purchase import Superseded
-from stream.stages.remove_bg import remove_bg
-from stream.stages.replace_bg import replace_bg
-from stream.stages.thumbnails import thumbnails
-from stream.stages.upscale import upscale
+from stream.stages.remove_bg import RemoveBg
+from stream.stages.replace_bg import ReplaceBg
+from stream.stages.thumbnails import Thumbnails
+from stream.stages.upscale import Upscale
 
-Work = Callable[[Desk, StageRecord, Stage], Awaitable[Mapping[str, Asset]]]
-
-WORK: Mapping[str, Work] = {
-    "remove-bg": remove_bg,
-    "upscale": upscale,
-    "replace-bg": replace_bg,
-    "add-shadow": add_shadow,
-    "thumbnails": thumbnails,
+HOUSE: Mapping[str, Operation[Any]] = {
+    operation.name: operation for operation in (RemoveBg(), Upscale(), ReplaceBg(), AddShadow(), Thumbnails())
 }
-"""Every operation of `pipeline.OPERATIONS` and who does it."""
-
+"""Who does each of `operations.OPERATIONS`."""
 
 NOTHING_TO_BRING = frozenset({Reason.JOB_FAILED, Reason.JOB_BLOCKED, Reason.TOO_MANY_PIXELS, Reason.BAD_RESULT})
 """Ends of a stale event's job that leave nothing in the air: the event is superseded all the same."""
+
+
+def operation_of(stage: Stage) -> Operation[Any]:
+    """Who does the work of `stage`. Raises `Misconfigured` for a foreign class that is no `Operation`."""
+    maker = stage.card.maker
+    if maker is None:
+        return HOUSE[stage.card.name]
+    made = maker()
+    if not isinstance(made, Operation):
+        raise Misconfigured(
+            f"stage {stage.name}: {stage.operation} is not derived from stream.stages.operation.Operation"
+        )
+    return made
 
 
 class StageHandler:
@@ -42,6 +50,7 @@ class StageHandler:
     def __init__(self, stage: Stage, desk: Desk) -> None:
         """`stage` is one of the desk's pipeline."""
         self._stage = stage
+        self._operation = operation_of(stage)
         self._desk = desk
         self._is_first = desk.pipeline.index(stage.name) == 0
 
@@ -62,7 +71,7 @@ class StageHandler:
                 record = await take_in(desk, record)
             route = desk.pipeline.route(record.event)
             if stage in route:
-                record = record.with_assets(dict(await WORK[stage.operation](desk, record, stage)))
+                record = await self._worked_on(record)
             await self._refuse_stale(record)
         except Superseded as end:
             return self._terminal(record, Status.SUPERSEDED, end.by)
@@ -83,13 +92,17 @@ class StageHandler:
         if known is None:
             return record
         try:
-            return known.with_assets(dict(await WORK[stage.operation](desk, known, stage)))
+            return await self._worked_on(known)
         except Superseded:
             return record
         except Rejected as end:
             if end.reason in NOTHING_TO_BRING:
                 return record
             raise
+
+    async def _worked_on(self, record: StageRecord) -> StageRecord:
+        params = self._stage.params_for(record.event)
+        return record.with_assets(dict(await self._operation.make(self._desk, record, self._stage, params)))
 
     async def _refuse_stale(self, record: StageRecord) -> None:
         newer = await self._desk.newest.superseding(record)

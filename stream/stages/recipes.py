@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from stream.events import Frozen
+from stream.operations import Params
 from stream.pipeline import Stage
 from stream.records import StageRecord
 
@@ -42,12 +42,12 @@ def recipe_of(asset: str, record: StageRecord, route: tuple[Stage, ...]) -> Reci
     return recipe_with(maker, maker.params_for(record.event), record, route)
 
 
-def recipe_with(stage: Stage, params: Frozen, record: StageRecord, route: tuple[Stage, ...]) -> Recipe:
+def recipe_with(stage: Stage, params: Params, record: StageRecord, route: tuple[Stage, ...]) -> Recipe:
     """The recipe of what `stage` makes with `params`."""
     before = route[: route.index(stage)]
     available = {"raw": None, **{earlier.makes: None for earlier in before}}
     inputs = [recipe_of(name, record, before) for name in stage.inputs(available)]
-    return [stage.operation, params.model_dump(mode="json"), *inputs]
+    return [stage.card.name, params.model_dump(mode="json"), *inputs]
 
 
 def job_name(record: StageRecord, recipe: Recipe) -> JobName:

@@ -1,7 +1,4 @@
-"""Thumbnails, made here: of every source asset that is there, in all widths and formats, flattened on one colour.
-
-Nothing is bought; the ledger only notes what was made, so that a re-sent event need not decode a picture again.
-"""
+"""Thumbnails, made here: of every source asset that is there, in all widths and formats, flattened on one colour."""
 
 import asyncio
 import hashlib
@@ -10,28 +7,30 @@ from pathlib import Path
 from stream.core.errors import Reason, Rejected
 from stream.images.loading import NotAPicture
 from stream.images.thumbnails import Thumbnail, make
-from stream.ledger.port import LedgerState
 from stream.objects.keys import asset_key
-from stream.pipeline import Stage, ThumbnailParams
+from stream.operations import ThumbnailParams
+from stream.pipeline import Stage
 from stream.records import Asset, StageRecord
 from stream.stages.desk import Desk
-from stream.stages.recipes import JobName, job_name, recipe_with
+from stream.stages.local import LocalOperation
+from stream.stages.recipes import JobName
 from stream.stages.rehost import asset_of
 
 
-async def thumbnails(desk: Desk, record: StageRecord, stage: Stage) -> dict[str, Asset]:
-    """All thumbnails, named `<source>-<width>-<format>`. Raises `Rejected(bad-result)` for a damaged source."""
-    params = stage.params_for(record.event)
-    assert isinstance(params, ThumbnailParams)  # noqa: S101 - the pipeline's table says so
-    job = job_name(record, recipe_with(stage, params, record, desk.pipeline.route(record.event)))
-    entry = await desk.ledger.look(job.key)
-    if entry is not None and entry.state is LedgerState.SETTLED:
-        return entry.record.assets
-    made: dict[str, Asset] = {}
-    for name in stage.inputs(record.assets):
-        made |= await _of(desk, record, job, name, params)
-    await desk.ledger.settle_local(job.key, stage.operation, made)
-    return made
+class Thumbnails(LocalOperation[ThumbnailParams]):
+    """All thumbnails, named `<source>-<width>-<format>`."""
+
+    name = "thumbnails"
+    params = ThumbnailParams
+
+    async def pictures(
+        self, desk: Desk, record: StageRecord, stage: Stage, params: ThumbnailParams, job: JobName
+    ) -> dict[str, Asset]:
+        """Of every source that is there. Raises `Rejected(bad-result)` for a damaged one."""
+        made: dict[str, Asset] = {}
+        for name in stage.inputs(record.assets):
+            made |= await _of(desk, record, job, name, params)
+        return made
 
 
 async def _of(desk: Desk, record: StageRecord, job: JobName, name: str, params: ThumbnailParams) -> dict[str, Asset]:

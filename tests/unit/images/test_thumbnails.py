@@ -10,7 +10,7 @@ from stream.core.errors import Resource, Unavailable
 from stream.images.inspect import ImageLimits, inspect
 from stream.images.loading import NotAPicture
 from stream.images.thumbnails import Thumbnail, make
-from stream.pipeline import ThumbnailParams
+from stream.operations import ThumbnailParams
 from tests.unit.images import samples
 
 SMALL = ThumbnailParams(widths=(160, 80, 40), formats=("webp", "jpeg"))

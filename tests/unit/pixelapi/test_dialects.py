@@ -3,7 +3,7 @@
 import pytest
 
 from stream.core.errors import Misconfigured, Resource, Transient, Unavailable
-from stream.pipeline import LOCAL_OPERATIONS, OPERATIONS
+from stream.operations import OPERATIONS
 from stream.pixelapi.dialects import Dialect, DialectMemory, Form, PollPaths, as_form_text, form_of
 from stream.pixelapi.port import Order
 
@@ -53,7 +53,7 @@ def test_a_parameter_left_open_is_not_sent() -> None:
 
 
 def test_every_operation_the_pipeline_can_buy_is_known() -> None:
-    for operation in OPERATIONS.keys() - LOCAL_OPERATIONS:
+    for operation in (card.name for card in OPERATIONS.values() if not card.local):
         assert form_of(Dialect.IMAGE, Order(operation, URL)).path.startswith("image/")
 
 

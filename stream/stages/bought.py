@@ -1,0 +1,77 @@
+"""What all bought operations share: an input asset, an order, a finished picture. Each one's own file says the rest.
+
+Comes in: a record and its stage. Goes out: the asset the stage makes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stream.core.errors import Reason, Rejected
+from stream.images.inspect import Picture
+from stream.operations import Params
+from stream.pipeline import Stage
+from stream.records import Asset, StageRecord
+from stream.stages.desk import Desk
+from stream.stages.errand import Errand
+from stream.stages.operation import Operation, ParamsT
+from stream.stages.purchase import obtain
+from stream.stages.recipes import job_name, recipe_with
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to buy for one input: our parameters (they name the job), the API's, and the size to expect (pixels)."""
+
+    params: Params
+    api_params: Mapping[str, Any]
+    width: int
+    height: int
+
+
+class BoughtOperation(Operation[ParamsT]):
+    """One picture, bought from PixelAPI once. `path`: where it is ordered below the base URL, e.g. `image/remove-text`.
+
+    The operations of the house have their paths in `pixelapi.dialects`; a foreign one is ordered at its own.
+    """
+
+    local = False
+    path: str | None = None
+
+    def plan(self, source: Asset, params: ParamsT, max_pixels: int) -> Plan | None:  # noqa: ARG002 - for those who need it
+        """What to buy for `source`; None when it already is the result. Here: every parameter that is set is sent."""
+        return Plan(params, params.model_dump(mode="json", exclude_none=True), source.width, source.height)
+
+    def check(self, path: Path, picture: Picture) -> None:
+        """Judge a finished picture, off the loop; raises `NotAPicture`. Here: any still picture will do."""
+
+    async def make(self, desk: Desk, record: StageRecord, stage: Stage, params: ParamsT) -> dict[str, Asset]:
+        """The stage's asset: reused, adopted or bought. Raises `Rejected(too-many-pixels)` before buying."""
+        source = record.assets[stage.inputs(record.assets)[0]]
+        plan = self.plan(source, params, desk.limits.max_pixels)
+        if plan is None:
+            return {stage.makes: source.as_reused()}
+        _fits(plan, desk, stage)
+        route = desk.pipeline.route(record.event)
+        errand = Errand(
+            record=record,
+            stage=stage,
+            stage_index=desk.pipeline.index(stage.name),
+            job=job_name(record, recipe_with(stage, plan.params, record, route)),
+            source=source,
+            params=plan.api_params,
+            check=self.check,
+        )
+        return {stage.makes: await obtain(desk, errand)}
+
+
+def _fits(plan: Plan, desk: Desk, stage: Stage) -> None:
+    limits = desk.limits
+    if plan.width * plan.height > limits.max_pixels or max(plan.width, plan.height) > limits.max_side:
+        raise Rejected(
+            Reason.TOO_MANY_PIXELS,
+            f"{stage.name} would make {plan.width}x{plan.height} pixels",
+            field="raw_url",
+            expected=f"at most {limits.max_pixels} pixels and {limits.max_side} a side; send a smaller photo",
+        )
