@@ -59,8 +59,9 @@ def readable(name: str) -> str:
 
 def harmless(value: object) -> object:
     """`value`, but a URL without user name, password and query: those may be secrets, and errors are logged."""
-    if isinstance(value, str) and "//" in value:
-        return QUERY.sub("?…", USER_INFO.sub("//…@", value))
+    text = value if isinstance(value, str) else repr(value)
+    if "//" in text:
+        return QUERY.sub("?…", USER_INFO.sub("//…@", text))
     return value
 
 
