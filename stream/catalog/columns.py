@@ -14,7 +14,6 @@ from pydantic import BaseModel, ValidationError
 from stream.catalog.rows import Complaint
 from stream.core.complaints import readable, suggestion
 from stream.events import RawEvent
-from stream.operations import OPERATIONS
 from stream.pipeline import Pipeline
 
 LIST_SEPARATOR = ";"
@@ -97,7 +96,7 @@ def _column(line: int, name: str, pipeline: Pipeline) -> Column | Complaint:
 
 
 def _param_column(line: int, name: str, rest: str, pipeline: Pipeline) -> Column | Complaint:
-    stages = {stage.name: OPERATIONS[stage.operation] for stage in pipeline.stages}
+    stages = {stage.name: stage.card.params for stage in pipeline.stages}
     stage, _, param = rest.partition(".")
     if stage not in stages:
         close = suggestion(stage, stages)
