@@ -9,9 +9,10 @@ import secrets
 import signal
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +40,7 @@ from stream.objects.port import ObjectStore
 from stream.pipeline import Pipeline, Stage, load_pipeline
 from stream.pixelapi.client import HttpPixelApi, default_user_agent
 from stream.pixelapi.dialects import Endpoint
+from stream.prices import load_prices
 from stream.quota.memory import MemoryQuota
 from stream.quota.window import Contract
 from stream.records import Reading, first_record, read_stage_record
@@ -53,7 +55,6 @@ from stream.settings import Settings
 from stream.stages.desk import Desk
 from stream.stages.handler import StageHandler
 from stream.stages.pace import Pace
-from stream.stages.prices import ARTICLE_PRICES
 from stream.topics import Topics
 
 log = structlog.get_logger(__name__)
@@ -165,7 +166,7 @@ async def _open_desk(
         clock=clock,
         recorder=recorder,
         pace=Pace(settings.poll_first_seconds),
-        prices=ARTICLE_PRICES,
+        prices=_prices(settings, pipeline),
         claim_poll_seconds=settings.claim_poll_seconds,
         recovered=environment.recovered,
     )
@@ -186,6 +187,14 @@ async def _open_objects(settings: Settings, clock: Clock, recorder: Recorder) ->
         overrule_conditions=settings.store_overrule_conditions,
     )
     return await open_store(settings.store or "", options, recorder=recorder, clock=clock)
+
+
+def _prices(settings: Settings, pipeline: Pipeline) -> Mapping[str, Decimal]:
+    prices = load_prices(settings.prices).credits
+    unknown = {stage.card.name for stage in pipeline.stages if not stage.local} - prices.keys()
+    if unknown:
+        log.warning("no-price", operations=sorted(unknown), prices=settings.prices, way_out="name them in a price book")
+    return prices
 
 
 def _quota(settings: Settings, clock: Clock, recorder: Recorder) -> MemoryQuota:

@@ -41,7 +41,8 @@ def first_complaint(error: ValidationError, fields: Collection[str]) -> Complain
         case "missing":
             return Complaint(field, "missing", None, "a value")
         case "extra_forbidden":
-            return Complaint(field, "unknown field", harmless(first["input"]), _among(field or "", fields))
+            stranger = readable(str(first["loc"][-1])) if first["loc"] else ""
+            return Complaint(field, "unknown field", harmless(first["input"]), _among(stranger, fields))
     expected = str(first["msg"])
     for prefix in NO_EXPECTATION:
         expected = expected.removeprefix(prefix)

@@ -146,7 +146,7 @@ class Ledger:
                 record = current.record.model_copy(update={**change, "nonce": _nonce()})
                 tag = await self._replace(path, dump(record), current.tag)
                 if tag is not None:
-                    return Entry(record, tag, 0.0)
+                    return Entry(record, tag, 0.0, is_ours=True)
             elif current is not entry:
                 return current
             current = await self.look(entry.record.key)

@@ -85,6 +85,8 @@ class Entry:
     record: JobRecord
     tag: str
     age_seconds: float
+    is_ours: bool = False
+    """Whether the call that returned it wrote it: of two that end a job, one counts its credits."""
 
     @property
     def state(self) -> LedgerState:

@@ -41,7 +41,7 @@ CLOSED: Mapping[str, tuple[str, ...]] = {
     ),
     "state": ("completed", "failed", "blocked", "overdue"),
     "kind": ("poll", "submit", "account", "download"),
-    "credit_cause": ("spent", "reused", "ambiguous", "mismatch"),
+    "credit_cause": ("spent", "refunded", "reused", "ambiguous"),
     "action": ("read", "create", "replace", "put", "get", "stat", "probe"),
 }
 """Label → its known values. `stage`, `topic` and `operation` come from the pipeline; `partition` alone is open."""
@@ -189,9 +189,14 @@ RUNNING_JOBS = _gauge(
     "running_jobs", "Jobs that hold a running-job slot.", "At its cap, more requests would not help.",
 )  # fmt: skip
 CREDITS = _counter(
-    "credits_total", "Credits by cause: spent, reused (what an earlier job saved), ambiguous, mismatch.",
-    "`ambiguous` may be charged for nothing and waits for a person; `mismatch` is the price book being wrong.",
+    "credits_total", "Credits by cause: spent, refunded, reused (what an earlier job saved), ambiguous.",
+    "Spent less refunded is the bill; `ambiguous` may be charged for nothing and waits for a person.",
     _labels("operation", cause="credit_cause"),
+)  # fmt: skip
+PRICE_MISMATCH = _counter(
+    "price_mismatch_total", "Jobs that PixelAPI charged otherwise than the price book says.",
+    "Forecasts and prices of unanswered submits are wrong by that; the ledger and the records are not.",
+    _labels("operation"),
 )  # fmt: skip
 STORE_SECONDS = _histogram(
     "store_call_seconds", "Calls to the object store.",
@@ -209,7 +214,7 @@ BUILD = _gauge(
 CATALOGUE: tuple[Metric, ...] = (
     RECEIVED, FINISHED, EVENT_AGE, IGNORED, LETTERS, IN_FLIGHT, OLDEST_OPEN, LAG, RETRIES, REBALANCES, COMMIT_SECONDS,
     COMMITTED, ABORTS, PAUSED, REQUEST_SECONDS, JOB_SECONDS, JOB_POLLS, LIMITER_WAIT, LIMITER_USED, LIMITER_LIMIT,
-    RUNNING_JOBS, CREDITS, STORE_SECONDS, PROGRESS, BUILD,
+    RUNNING_JOBS, CREDITS, PRICE_MISMATCH, STORE_SECONDS, PROGRESS, BUILD,
 )  # fmt: skip
 
 _UNKNOWN_AT_START = frozenset({"partition", "version"})

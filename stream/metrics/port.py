@@ -78,7 +78,11 @@ class Recorder(Protocol):
         ...
 
     def credited(self, operation: str, cause: str, amount_credits: Decimal) -> None:
-        """Credits by cause: spent, reused, ambiguous, mismatch (against the price book)."""
+        """Credits by cause: spent, refunded (charged less in the end), reused, ambiguous."""
+        ...
+
+    def price_differed(self, operation: str) -> None:
+        """PixelAPI charged a job otherwise than the price book says."""
         ...
 
     def stored(self, action: str, seconds: float) -> None:

@@ -139,8 +139,12 @@ class PrometheusRecorder:
         self._set(catalogue.RUNNING_JOBS, running_jobs)
 
     def credited(self, operation: str, cause: str, amount_credits: Decimal) -> None:
-        """Count credits; a mismatch counts whichever way it goes, for counters never fall."""
-        self._count(catalogue.CREDITS, operation, cause, amount=abs(float(amount_credits)))
+        """Count credits."""
+        self._count(catalogue.CREDITS, operation, cause, amount=max(0.0, float(amount_credits)))
+
+    def price_differed(self, operation: str) -> None:
+        """Count a job whose price is not the book's."""
+        self._count(catalogue.PRICE_MISMATCH, operation)
 
     def stored(self, action: str, seconds: float) -> None:
         """Count a call to the store and its duration."""

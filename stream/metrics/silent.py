@@ -57,6 +57,9 @@ class SilentRecorder:
     def credited(self, operation: str, cause: str, amount_credits: Decimal) -> None:
         """Forget it."""
 
+    def price_differed(self, operation: str) -> None:
+        """Forget it."""
+
     def stored(self, action: str, seconds: float) -> None:
         """Forget it."""
 

@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stream.core.errors import Misconfigured
+from stream.prices import DEFAULT_BOOK
 from stream.settings import kafka_options, values
 
 GIB = 1024**3
@@ -86,6 +87,8 @@ class Settings(BaseSettings):
     quota_starts_closed: bool = True
     """A new process cannot know what its predecessor sent: it waits one window before its first request."""
     max_running_jobs: Count = 200
+    prices: Annotated[str, Field(min_length=1)] = DEFAULT_BOOK
+    """A shipped price book by name, or a file of one's own."""
     # Kafka
     kafka_bootstrap_servers: Annotated[
         str | None, Field(validation_alias="KAFKA_BOOTSTRAP_SERVERS", min_length=1)

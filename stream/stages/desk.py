@@ -28,6 +28,7 @@ from stream.pixelapi.port import PixelApi
 from stream.quota.port import Quota
 from stream.stages.outage import Outage
 from stream.stages.pace import Pace
+from stream.stages.reconcile import Reconciliation
 from stream.topics import Topics
 
 log = structlog.get_logger(__name__)
@@ -102,12 +103,14 @@ class Desk:
     orders: Outage = field(init=False)
     results: Outage = field(init=False)
     sources: Outage = field(init=False)
+    reconciliation: Reconciliation = field(init=False)
     locks: "weakref.WeakValueDictionary[str, asyncio.Lock]" = field(default_factory=weakref.WeakValueDictionary)
 
     def __post_init__(self) -> None:
-        """Each kind of call has its own outages."""
+        """Each kind of call has its own outages; all stages share one book of prices."""
         for name in ("orders", "results", "sources"):
             object.__setattr__(self, name, Outage(self.clock))
+        object.__setattr__(self, "reconciliation", Reconciliation(self.prices, self.recorder))
 
     def lock(self, job_key: str) -> asyncio.Lock:
         """One at a time per job in this process; between processes the ledger decides."""

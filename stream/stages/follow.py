@@ -47,10 +47,12 @@ async def _bring_home(desk: Desk, errand: Errand, entry: Entry) -> None:
             await desk.clock.sleep(desk.pace.next_seconds(errand.operation, turn))
         report = await poll.until_the_end()
         if report.state is JobState.FAILED:
-            await desk.ledger.fail(entry, report.detail or "no reason given", credits_charged=report.credits)
+            written = await desk.ledger.fail(entry, report.detail or "no reason given", credits_charged=report.credits)
+            _correct(desk, errand, entry, written, report)
             return
         if report.state is JobState.BLOCKED:
-            await desk.ledger.block(entry, report.detail or "no reason given", credits_charged=report.credits)
+            written = await desk.ledger.block(entry, report.detail or "no reason given", credits_charged=report.credits)
+            _correct(desk, errand, entry, written, report)
             return
         if report.output_url is not None:
             try:
@@ -179,4 +181,14 @@ async def _settle(desk: Desk, errand: Errand, entry: Entry, report: JobReport, u
         asset = await rehost(desk, errand.record, naming, spooled.path, picture, sha256=spooled.sha256, seconds=seconds)
     charged = report.credits if report.credits is not None else entry.record.credits
     paid = asset.model_copy(update={"credits": charged + entry.record.failed_credits})
-    await desk.ledger.settle(entry, {errand.stage.makes: paid}, charged)
+    _correct(desk, errand, entry, await desk.ledger.settle(entry, {errand.stage.makes: paid}, charged), report)
+
+
+def _correct(desk: Desk, errand: Errand, accepted: Entry, written: Entry, report: JobReport) -> None:
+    """A price told only at the end, once: by whoever ended the job in the ledger, against what stood there before."""
+    noted = accepted.record.credits
+    if not written.is_ours or report.credits is None or report.credits == noted:
+        return
+    desk.reconciliation.correct(errand.operation, noted, report.credits)
+    if report.state is JobState.COMPLETED:
+        desk.reconciliation.compare(errand.operation, report.credits)

@@ -6,7 +6,6 @@ The only place that submits. What happens to a bought job afterwards is `follow`
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from decimal import Decimal
 from functools import partial
 from typing import TypeVar
 
@@ -22,6 +21,7 @@ from stream.records import Asset
 from stream.stages.desk import Desk
 from stream.stages.errand import Errand, with_facts
 from stream.stages.follow import follow
+from stream.stages.reconcile import told_by
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
@@ -79,7 +79,7 @@ async def _next_step(desk: Desk, errand: Errand, entry: Entry | None) -> None:
         raise _ended(Reason.JOB_BLOCKED, entry)
     elif not await _look_up(desk, errand, entry):
         doubt = with_facts(Ambiguous(entry.record.detail or "the answer to the submit was lost"), entry)
-        doubt.facts = {**doubt.facts, "credits-in-doubt": str(_price(desk, errand, None))}
+        doubt.facts = {**doubt.facts, "credits-in-doubt": str(desk.reconciliation.price(errand.operation))}
         raise doubt
 
 
@@ -131,7 +131,7 @@ async def _look_up(desk: Desk, errand: Errand, entry: Entry) -> bool:
             return True
     if not was_read and desk.orders.lasts:
         raise Unavailable(Resource.API_OUTAGE, "the provider's books cannot be read during the outage")
-    desk.recorder.credited(errand.operation, "ambiguous", _price(desk, errand, None))
+    desk.recorder.credited(errand.operation, "ambiguous", desk.reconciliation.price(errand.operation))
     return False
 
 
@@ -234,24 +234,21 @@ async def _submit(desk: Desk, errand: Errand, entry: Entry, order: Order, grant:
 
 async def _accept(desk: Desk, errand: Errand, entry: Entry, report: JobReport) -> Entry:
     """The job's id durable; returns what stands in the ledger, which may be somebody else's truth."""
-    price = _price(desk, errand, report)
+    told = told_by(report)
+    price = desk.reconciliation.price(errand.operation) if told is None else told
     accept = partial(
         desk.ledger.accept, entry, job_id=report.job_id, output_url=report.output_url, credits_charged=price
     )
     accepted = await _durable(desk, accept, job_id=report.job_id)
     if accepted.state is LedgerState.ACCEPTED and accepted.record.job_id == report.job_id:
         desk.recorder.credited(errand.operation, "spent", price)
+        if report.state not in {JobState.FAILED, JobState.BLOCKED}:
+            desk.reconciliation.compare(errand.operation, told)
     if report.state is JobState.FAILED:
         return await _durable(desk, partial(desk.ledger.fail, accepted, report.detail or "failed at once"))
     if report.state is JobState.BLOCKED:
         return await _durable(desk, partial(desk.ledger.block, accepted, report.detail or "blocked at once"))
     return accepted
-
-
-def _price(desk: Desk, errand: Errand, report: JobReport | None) -> Decimal:
-    if report is not None and report.credits is not None:
-        return report.credits
-    return desk.prices.get(errand.operation, Decimal(0))
 
 
 async def _durable(desk: Desk, change: Callable[[], Awaitable[Result]], *, job_id: str | None = None) -> Result:

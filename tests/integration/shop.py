@@ -6,10 +6,11 @@ faster than ours, so that pauses, probes and retries pass quickly; HTTP and the 
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,19 @@ class HastyClock(SystemClock):
 
 
 class Heard(SilentRecorder):
-    """Counts what sent walks round again."""
+    """Counts what sent walks round again, and what they cost."""
 
     def __init__(self) -> None:
         self.retries: Counter[str] = Counter()
+        self.credits: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.mismatches: Counter[str] = Counter()
+
+    def credited(self, operation: str, cause: str, amount_credits: Decimal) -> None:
+        assert amount_credits >= 0, "counters never fall"
+        self.credits[cause] += amount_credits
+
+    def price_differed(self, operation: str) -> None:
+        self.mismatches[operation] += 1
 
     def retried(self, stage: str, cause: str) -> None:
         self.retries[cause] += 1

@@ -21,7 +21,7 @@ from stream.topics import Topics
 
 VERBS = [name for name, _ in inspect.getmembers(Recorder, inspect.isfunction) if not name.startswith("_")]
 VALUES: dict[Any, Any] = {
-    str: "remove-bg", int: 3, float: 1.5, Decimal: Decimal("-2.5"), bool: True, float | None: None, int | None: None,
+    str: "remove-bg", int: 3, float: 1.5, Decimal: Decimal("2.5"), bool: True, float | None: None, int | None: None,
 }  # fmt: skip
 
 
