@@ -46,12 +46,12 @@ class Plan(Frozen):
 
 
 class PriceBook(Frozen):
-    """One source's word. `credits`: per job, by operation. `unknown`: sentences about what it does not say."""
+    """One source's word. `credits`: per job, by operation. `notes`: what it does not say, or says otherwise."""
 
     source: str = ""
     credits: Annotated[dict[Name, Amount], Field(min_length=1)]
     plans: dict[Name, Plan] = Field(default_factory=dict)
-    unknown: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def plan(self, name: str) -> Plan:
         """The plan called `name`, in any case. Raises `Misconfigured` with a suggestion."""
@@ -90,8 +90,8 @@ def load_prices(chosen: str) -> PriceBook:
 
 
 def _read(content: Any, source: str) -> PriceBook:
-    if isinstance(content, dict) and isinstance(content.get("unknown"), list):
-        content = {**content, "unknown": tuple(content["unknown"])}
+    if isinstance(content, dict) and isinstance(content.get("notes"), list):
+        content = {**content, "notes": tuple(content["notes"])}
     try:
         book = PriceBook.model_validate(content)
     except ValidationError as error:

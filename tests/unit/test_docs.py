@@ -1,6 +1,7 @@
 """The pages are compared with the code: settings, reasons, examples, headers, states, commands, links cannot drift."""
 
 import re
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from stream.events import Frozen, Origin, Priority, RawEvent, read_raw
 from stream.ledger.port import LedgerState
 from stream.metrics.catalogue import CATALOGUE, PREFIX
 from stream.pipeline import default_pipeline
+from stream.prices import load_prices, shipped_books
 from stream.records import Terminal, first_record, read_stage_record
 from stream.runtime.dead_letters import write_letter
 from stream.runtime.verdict import DeadLetter
@@ -155,6 +157,30 @@ def test_the_walk_drawn_is_the_packages() -> None:
     assert [line.strip() for line in drawn.splitlines()] == [
         line.strip() for line in stream.__doc__.splitlines() if line.startswith("    ")
     ]
+
+
+def test_the_price_books_told_are_the_shipped_ones() -> None:
+    table = [row for row in rows((DOCS / "money.md").read_text()) if len(row) == 6]
+    told = {code(row[0])[0]: [Decimal(cell) for cell in row[2:5]] for row in table}
+    books = shipped_books()
+    assert told == {
+        name: [book.credits[each] for each in ("remove-bg", "replace-bg", "upscale")] for name, book in books.items()
+    }
+    plans = [row for row in rows((DOCS / "money.md").read_text()) if len(row) == 5]
+    for name, dollars, credits_, rate, rate_in_may in plans:
+        for book in books.values():
+            plan = book.plan(name)
+            figures = (plan.dollars, plan.credits, plan.requests_per_minute)
+            shown = (dollars, credits_, rate_in_may if book is books["may-2026"] else rate)
+            assert [f"{figure:,}" if figure is not None else "unknown" for figure in figures] == [
+                cell.partition(":")[0] for cell in shown
+            ]
+
+
+def test_the_price_book_shown_can_be_read(tmp_path: Path) -> None:
+    (text,) = re.findall(r"<!-- example: price-book -->\n```yaml\n(.*?)```", (DOCS / "money.md").read_text(), re.DOTALL)
+    (tmp_path / "book.yaml").write_text(text)
+    assert load_prices(str(tmp_path / "book.yaml")).credits["upscale"] == Decimal("45.5")
 
 
 def test_the_commands_and_exit_codes_told_exist() -> None:

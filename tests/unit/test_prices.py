@@ -27,9 +27,9 @@ def test_figures_that_no_source_tells_are_absent_and_told_so() -> None:
     for book in shipped_books().values():
         assert book.source
         assert book.plan("free").credits is None
-        assert any("free plan" in line for line in book.unknown)
+        assert any("free plan" in line for line in book.notes)
         missing = {card.name for card in OPERATIONS.values() if not card.local} - book.credits.keys()
-        assert all(any(operation in line for line in book.unknown) for operation in missing)
+        assert all(any(operation in line for line in book.notes) for operation in missing)
     assert load_prices("may-2026").plan("scale").requests_per_minute is None
     assert load_prices(DEFAULT_BOOK).plan("SCALE").credits == 300_000
 

@@ -25,7 +25,16 @@ def test_help_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("run",), ("topics", "create"), ("topics", "check"), ("pipeline", "show"), ("simulate",), ("demo",)],
+    [
+        (),
+        ("run",),
+        ("topics", "create"),
+        ("topics", "check"),
+        ("pipeline", "show"),
+        ("cost",),
+        ("simulate",),
+        ("demo",),
+    ],
     ids=" ".join,
 )
 def test_every_command_explains_itself(words: tuple[str, ...], skustream: Skustream) -> None:
