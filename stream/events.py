@@ -21,6 +21,8 @@ MAX_EVENT_BYTES = 1_000_000
 MAX_ID_CHARACTERS = 200
 MAX_URL_CHARACTERS = 4_096
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FURTHEST_AHEAD = timedelta(days=1)
+"""An event may say that it happens so much later than Kafka took it: clocks differ, and so do ideas of a zone."""
 TIME_EXPECTED = "an ISO 8601 time with its zone, e.g. 2026-11-22T10:00:00Z"
 
 
@@ -208,6 +210,23 @@ def read_raw(value: bytes | None) -> RawEvent:
     Raises `Rejected(invalid-event)` naming the field, the value and what was expected.
     """
     return read_model(RawEvent, value, limit_bytes=MAX_EVENT_BYTES)
+
+
+def check_time(event: RawEvent, taken_at: float) -> None:
+    """Raises `Rejected(invalid-event)` where `occurred_at` is more than a day later than `taken_at` (epoch seconds).
+
+    Such an event would stay the newest of its image for years, and supersede every later one (L5).
+    """
+    ahead = None if event.sequence is not None else event.occurred_at
+    if ahead is not None and ahead.timestamp() - taken_at > FURTHEST_AHEAD.total_seconds():
+        taken = EPOCH + timedelta(seconds=round(taken_at))
+        raise Rejected(
+            Reason.INVALID_EVENT,
+            "in the future",
+            field="occurred_at",
+            value=ahead.isoformat(),
+            expected=f"at most a day after Kafka took the record ({taken:%Y-%m-%dT%H:%M:%SZ})",
+        )
 
 
 def read_model(model: type[Model], value: bytes | None, *, limit_bytes: int) -> Model:

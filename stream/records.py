@@ -13,7 +13,18 @@ import orjson
 from pydantic import Field
 
 from stream.core.errors import Reason, Rejected
-from stream.events import MAX_EVENT_BYTES, Count, Frozen, Origin, Place, Priority, RawEvent, read_model, read_raw
+from stream.events import (
+    MAX_EVENT_BYTES,
+    Count,
+    Frozen,
+    Origin,
+    Place,
+    Priority,
+    RawEvent,
+    check_time,
+    read_model,
+    read_raw,
+)
 
 RECORD_VERSION = 1
 MAX_RECORD_BYTES = 3 * MAX_EVENT_BYTES
@@ -159,8 +170,13 @@ def terminal_of(
 def first_record(
     value: bytes | None, origin: Origin, *, timestamp_ms: int, priority: Priority, started_at: float
 ) -> StageRecord:
-    """A raw topic's record as the first stage's input. Raises `Rejected(invalid-event)`."""
+    """A raw topic's record as the first stage's input. Raises `Rejected(invalid-event)`.
+
+    `timestamp_ms`: Kafka's time of the record, 0 or less for none; `started_at`: now, in seconds.
+    """
     event = read_raw(value)
+    # Kafka's time, not ours: the record must mean the same when it is read again on a machine with another clock.
+    check_time(event, timestamp_ms / 1000 if timestamp_ms > 0 else started_at)
     assert value is not None  # noqa: S101 - read_raw refuses None
     record = StageRecord(
         raw=value.decode(), origin=origin, timestamp_ms=timestamp_ms, priority=priority, started_at=started_at

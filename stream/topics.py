@@ -23,6 +23,8 @@ class TopicPlan:
     name: str
     purpose: str
     limits: dict[str, str] = field(default_factory=dict)
+    is_for_letters: bool = False
+    """Whatever the other topics hold must fit into it, with its headers (L6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ class Topics:
         ]
         plans += [TopicPlan(name, "records between two stages", _limits(stage_bytes, week)) for name in between]
         plans.append(TopicPlan(self.completed, "one terminal record per event", _limits(stage_bytes, month)))
-        plans.append(TopicPlan(self.dead_letter, "letters: failed input, byte for byte", _limits(letter_bytes, month)))
+        letters = _limits(letter_bytes, month)
+        plans.append(TopicPlan(self.dead_letter, "letters: failed input, byte for byte", letters, is_for_letters=True))
         return plans
 
 

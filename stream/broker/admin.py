@@ -82,6 +82,8 @@ def create_topics(
 ) -> list[Creation]:
     """Create every planned topic that does not exist; existing ones stay as they are, so it may run again.
 
+    The topic of letters is made large enough for the records that existing ones may hold, whatever their limits (L6).
+
     `client`: librdkafka options. Dry: the broker judges the request and creates nothing.
     Raises `Misconfigured` (options librdkafka refuses), `Unavailable(broker)`.
     """
@@ -90,13 +92,26 @@ def create_topics(
     missing = [plan for plan in plans if plan.name not in existing]
     made = {plan.name: Creation(plan.name, Done.EXISTS) for plan in plans}
     if missing:
-        wanted = [NewTopic(plan.name, partitions, replication_factor, config=dict(plan.limits)) for plan in missing]
+        held_bytes = max((_number(state, _SIZE) or 0 for state in _states(admin, set(made)).values()), default=0)
+        wanted = [
+            NewTopic(plan.name, partitions, replication_factor, config=_limits(plan, held_bytes)) for plan in missing
+        ]
         answers = admin.create_topics(
             wanted, operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS, validate_only=dry_run
         )
         for name, answer in answers.items():
             made[name] = _creation(name, answer, Done.WOULD_CREATE if dry_run else Done.CREATED)
     return [made[plan.name] for plan in plans]
+
+
+def _limits(plan: TopicPlan, held_bytes: int) -> dict[str, str]:
+    if not plan.is_for_letters:
+        return dict(plan.limits)
+    return {**plan.limits, _SIZE: str(max(int(plan.limits[_SIZE]), _letter_bytes(held_bytes)))}
+
+
+def _letter_bytes(record_bytes: int) -> int:
+    return record_bytes + LETTER_HEADERS_MAX_BYTES + RECORD_OVERHEAD_BYTES
 
 
 def _creation(name: str, answer: Any, success: Done) -> Creation:
@@ -183,7 +198,7 @@ def _judge_letters(states: Mapping[str, TopicState], topics: Topics, between: Se
     if size is None or not inputs:
         return []
     largest = max(inputs, key=lambda name: inputs[name])
-    needed = inputs[largest] + LETTER_HEADERS_MAX_BYTES + RECORD_OVERHEAD_BYTES
+    needed = _letter_bytes(inputs[largest])
     if size >= needed:
         return []
     message = (

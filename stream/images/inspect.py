@@ -10,6 +10,7 @@ import pyvips
 
 from stream.images.chunks import frames
 from stream.images.loading import Format, NotAPicture, damaged, open_picture
+from stream.images.segments import check_scans
 
 _START_BYTES = 16
 _SIDEWAYS = range(5, 9)  # EXIF orientations that swap the sides
@@ -54,6 +55,8 @@ def inspect(path: Path, limits: ImageLimits) -> Picture:
     if size_bytes > limits.max_bytes:
         raise NotAPicture(f"the file has {size_bytes} bytes, more than {limits.max_bytes}")
     kind = kind_of(path)
+    if kind is Format.JPEG:
+        check_scans(path)
     pages = frames(path) if kind is Format.PNG else 1  # before libvips sees it, which shows its first frame only
     image = open_picture(path, kind)
     if image.get_typeof("n-pages"):

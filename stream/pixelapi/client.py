@@ -43,6 +43,8 @@ from stream.pixelapi.wording import Scrubber
 POLL_LABEL = "poll"
 BALANCE_LABEL = "balance"
 USAGE_LABEL = "usage"
+USAGE_ROWS = 100
+"""A job is listed among the newest; so many rows stay well below the longest body we read."""
 
 
 def default_user_agent() -> str:
@@ -121,7 +123,8 @@ class HttpPixelApi:
 
     async def find(self, mark: str) -> JobReport | None:
         """The job whose input carried `mark`, as the newest page of the usage lists it; see the port."""
-        return answers.read_usage(await self._get(USAGE_LABEL, USAGE_PATH), mark, self._scrub)
+        answer = await self._get(USAGE_LABEL, f"{USAGE_PATH}?limit={USAGE_ROWS}")
+        return answers.read_usage(answer, mark, self._scrub)
 
     async def aclose(self) -> None:
         """Close connections; later calls are `Unavailable`."""

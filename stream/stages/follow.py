@@ -56,7 +56,7 @@ async def _bring_home(desk: Desk, errand: Errand, entry: Entry) -> None:
             return
         if report.output_url is not None:
             try:
-                await _settle(desk, errand, entry, report, report.output_url)
+                await _settle(desk, errand, entry, report, poll)
             except (ResultGone, NotAPicture) as error:
                 cause = str(error)
                 log.warning("result-unusable", job_id=entry.record.job_id, polls=poll.polls, cause=cause)
@@ -77,12 +77,17 @@ class _Polling:
         self.polls = 0
         self._unanswered = 0
         self._silent_before = self._silent_last = float("inf")
-        record = entry.record
-        now = desk.clock.wall()
-        self._accepted_at = min(record.accepted_at or now, now)
+        # Its age by the store's clock, then ours that never jumps: the time of day may be put right while a job runs.
+        now = desk.clock.monotonic()
+        self._accepted_at = now - entry.age_seconds
         # An overdue job that is looked at again (a replay) is given its whole time anew.
         since = now if entry.state is LedgerState.OVERDUE else self._accepted_at
         self._overdue_at = since + errand.stage.deadline_seconds
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Since PixelAPI took the job."""
+        return self._desk.clock.monotonic() - self._accepted_at
 
     async def until_the_end(self) -> JobReport:
         """The report that ends the job. Raises `Rejected(job-overdue)`, `Unavailable`."""
@@ -90,13 +95,12 @@ class _Polling:
         if record.job_id is None:
             return JobReport(JobState.COMPLETED, output_url=record.output_url, credits=record.credits)
         desk, operation = self._desk, self._errand.operation
-        elapsed = desk.clock.wall() - self._accepted_at
-        await desk.clock.sleep(desk.pace.first_seconds(operation) - elapsed if not self.polls else 0.0)
+        await desk.clock.sleep(desk.pace.first_seconds(operation) - self.elapsed_seconds if not self.polls else 0.0)
         while True:
             report = await self._ask(record.job_id)
             if report is not None and report.state is not JobState.RUNNING:
                 return self._seen(report)
-            if desk.clock.wall() >= self._overdue_at and (report is not None or self._only_this_job_is_silent()):
+            if desk.clock.monotonic() >= self._overdue_at and (report is not None or self._only_this_job_is_silent()):
                 status = report.status if report is not None else "without an answer"
                 detail = f"still {status or 'unknown'} after {self._errand.stage.deadline_seconds:g} s"
                 await desk.ledger.overdue(self._entry, detail)
@@ -150,7 +154,7 @@ class _Polling:
 
     def _seen(self, report: JobReport) -> JobReport:
         desk, operation = self._desk, self._errand.operation
-        seconds = max(0.0, desk.clock.wall() - self._accepted_at)
+        seconds = self.elapsed_seconds
         desk.recorder.job_ended(operation, report.state, seconds, self.polls)
         if self.polls > 0 and report.state is JobState.COMPLETED:
             desk.pace.finished(operation, seconds)
@@ -171,12 +175,13 @@ async def _downloaded(desk: Desk, entry: Entry, url: str) -> AsyncIterator[Spool
         raise
 
 
-async def _settle(desk: Desk, errand: Errand, entry: Entry, report: JobReport, url: str) -> None:
+async def _settle(desk: Desk, errand: Errand, entry: Entry, report: JobReport, poll: _Polling) -> None:
     """Download, check, re-host, settle. Raises `ResultGone` or `NotAPicture` where another poll may help."""
-    async with _downloaded(desk, entry, url) as spooled:
+    assert report.output_url is not None  # noqa: S101 - the caller looked
+    async with _downloaded(desk, entry, report.output_url) as spooled:
         picture = await look_at(desk, spooled.path)
         await desk.workers.run(errand.check, spooled.path, picture)
-        seconds = max(0.0, desk.clock.wall() - (entry.record.accepted_at or desk.clock.wall()))
+        seconds = poll.elapsed_seconds
         naming = Naming(errand.stage.makes, errand.job.short)
         asset = await rehost(desk, errand.record, naming, spooled.path, picture, sha256=spooled.sha256, seconds=seconds)
     charged = report.credits if report.credits is not None else entry.record.credits

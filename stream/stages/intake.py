@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 
+from stream.core.complaints import harmless
 from stream.core.errors import Reason, Rejected, Resource, Transient, Unavailable
 from stream.downloads.port import Spooled, Whose
 from stream.images.loading import NotAPicture
@@ -20,6 +21,13 @@ from stream.stages.recipes import RAW_RECIPE, JobName, job_name
 from stream.stages.rehost import Naming, look_at, rehost
 
 log = structlog.get_logger(__name__)
+
+WAYS_OUT = {
+    Reason.SOURCE_REFUSED: "a public https URL, or a place that the operator allows",
+    Reason.SOURCE_MISSING: "a URL that brings the photo",
+    Reason.INVALID_IMAGE: "a whole, still JPEG, PNG or WebP picture",
+}
+"""What the letter of a photo tells its sender to send instead."""
 
 
 async def take_in(desk: Desk, record: StageRecord) -> StageRecord:
@@ -51,7 +59,7 @@ async def _fetched(desk: Desk, record: StageRecord, name: JobName) -> Asset:
         try:
             picture = await look_at(desk, photo.path)
         except NotAPicture as error:
-            raise Rejected(Reason.INVALID_IMAGE, str(error), field="raw_url") from None
+            raise _about_the_photo(Reason.INVALID_IMAGE, str(error), record.event.raw_url) from None
         seconds = desk.clock.monotonic() - started
         naming = Naming(RAW_ASSET, name.short)
         return await rehost(desk, record, naming, photo.path, picture, sha256=photo.sha256, seconds=seconds)
@@ -79,7 +87,11 @@ def _from_a_source(desk: Desk, url: str) -> Iterator[None]:
     except Rejected as error:
         if error.reason is Reason.SOURCE_MISSING:
             desk.sources_answer(url)
-        raise
+        raise _about_the_photo(error.reason, error.detail, url) from None
+
+
+def _about_the_photo(reason: Reason, detail: str, url: str) -> Rejected:
+    return Rejected(reason, detail, field="raw_url", value=harmless(url), expected=WAYS_OUT.get(reason))
 
 
 async def taken_in(desk: Desk, record: StageRecord) -> StageRecord | None:

@@ -153,7 +153,7 @@ class Shop:
         self._opened = 0
         self._offset = 0
         self._pipeline = folder / "pipeline.yaml"
-        self._pipeline.write_text(PIPELINE.format(deadline_seconds=deadline_seconds))
+        self._pipeline.write_text(PIPELINE.format(deadline_seconds=deadline_seconds * HASTE))
 
     def event(self, sku_id: str, **fields: Any) -> InRecord:
         """An event whose photo the simulator serves; with a version, unless told otherwise."""

@@ -124,6 +124,11 @@ class Place:
     def create(self, **options: Any) -> list[Creation]:
         return create_topics(self.client, self.plans, **{"partitions": 2, "replication_factor": 1, **options})
 
+    def create_roomy_raw(self) -> None:
+        """The PIM's own topic, for records far larger than we ask for."""
+        raw = replace(self.plans[0], limits={**self.plans[0].limits, "max.message.bytes": "9000000"})
+        create_topics(self.client, [raw], partitions=3, replication_factor=1)
+
     def check(self) -> list[Finding]:
         return check_topics(self.client, self.topics, self.between)
 
@@ -158,15 +163,21 @@ class TestOnKafka:
         assert {creation.done for creation in place.create(replication_factor=-1)} == {Done.CREATED}
 
     def test_limits_that_somebody_made_too_small_are_found(self, place: Place) -> None:
-        raw = replace(place.plans[0], limits={**place.plans[0].limits, "max.message.bytes": "9000000"})
-        create_topics(place.client, [raw], partitions=3, replication_factor=1)
-        place.create()
+        create_topics(place.client, place.plans[1:], partitions=2, replication_factor=1)
+        place.create_roomy_raw()
         until(lambda: len(place.serious()) == 4, timeout_seconds=20, what="the findings")
         letters = place.topics.dead_letter
         assert [(finding.level, finding.topic) for finding in place.serious()] == [
             (Level.ERROR, letters),
             *((Level.INFO, name) for name in place.between),
         ]
+
+    def test_letters_are_given_room_for_whatever_a_topic_of_the_pims_may_hold(self, place: Place) -> None:
+        """L6: the raw topic is often there first, with limits of its own."""
+        place.create_roomy_raw()
+        place.create()
+        until(lambda: len(place.serious()) == 3, timeout_seconds=20, what="the findings")
+        assert {finding.level for finding in place.serious()} == {Level.INFO}, "only the partitions differ"
 
 
 @pytest.mark.kafka

@@ -142,3 +142,37 @@ def test_an_event_without_an_id_is_named_by_its_origin() -> None:
     assert terminal_of(first(), status=Status.COMPLETED, finished_at=1.0).event_id == "product-images.raw-3-41-1"
     named = first(b'{"sku_id":"A","raw_url":"https://h/x","event_id":"mine"}')
     assert event_id_of(named) == "mine"
+
+
+NOON_MS = 1_795_348_800_000  # 2026-11-22T12:00:00Z
+EARLY = "2026-11-23T11:59:59Z"
+LATE = "2026-11-23T12:00:01Z"
+
+
+def taken(timestamp_ms: int, started_at: float = NOON_MS / 1000, **fields: Any) -> StageRecord:
+    value = orjson.dumps({"sku_id": "A", "raw_url": "https://pim.example/a.jpg", **fields})
+    return first_record(value, ORIGIN, timestamp_ms=timestamp_ms, priority=Priority.LIVE, started_at=started_at)
+
+
+@pytest.mark.parametrize("timestamp_ms", [NOON_MS, 0, -1])
+def test_an_event_from_the_far_future_is_refused(timestamp_ms: int) -> None:
+    """It would stay the newest of its image, and every later event would be superseded (L5)."""
+    assert taken(timestamp_ms, occurred_at=EARLY).place.value
+    for moment in (LATE, "9999-12-31T23:59:59+00:00", "9999-12-31T23:59:59-14:00"):
+        with pytest.raises(Rejected) as refused:
+            taken(timestamp_ms, occurred_at=moment)
+        assert refused.value.reason is Reason.INVALID_EVENT
+        assert refused.value.field == "occurred_at"
+        assert "at most a day after Kafka took the record (2026-11-22T12:00:00Z)" in str(refused.value)
+
+
+def test_kafkas_time_decides_and_not_our_clock() -> None:
+    """Read again after a crash, on a machine whose clock is wrong, the record means what it meant."""
+    assert taken(NOON_MS, started_at=0.0, occurred_at=EARLY)
+    with pytest.raises(Rejected):
+        taken(NOON_MS, started_at=NOON_MS, occurred_at=LATE)
+
+
+def test_where_the_sequence_orders_the_time_is_only_told() -> None:
+    assert taken(NOON_MS, sequence=1, occurred_at="9999-12-31T23:59:59Z").place.kind is OrderKind.SEQUENCE
+    assert taken(NOON_MS, occurred_at="0001-01-01T00:00:00+00:00").place.value < 0
