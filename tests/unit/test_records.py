@@ -168,7 +168,7 @@ def test_an_event_from_the_far_future_is_refused(timestamp_ms: int) -> None:
 
 def test_kafkas_time_decides_and_not_our_clock() -> None:
     """Read again after a crash, on a machine whose clock is wrong, the record means what it meant."""
-    assert taken(NOON_MS, started_at=0.0, occurred_at=EARLY)
+    assert taken(NOON_MS, started_at=0.0, occurred_at=EARLY).place.value
     with pytest.raises(Rejected):
         taken(NOON_MS, started_at=NOON_MS, occurred_at=LATE)
 
