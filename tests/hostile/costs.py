@@ -10,7 +10,7 @@ from pathlib import Path
 from stream.images.inspect import ImageLimits, inspect, verify
 from stream.images.loading import NotAPicture, harden
 from stream.images.thumbnails import make
-from stream.pipeline import ThumbnailParams
+from stream.operations import ThumbnailParams
 
 
 def main(path: Path, folder: Path) -> None:

@@ -11,7 +11,7 @@ from stream.images.inspect import ImageLimits, inspect, verify
 from stream.images.loading import NotAPicture, harden
 from stream.images.segments import MOST_SCANS, check_scans
 from stream.images.thumbnails import make
-from stream.pipeline import ThumbnailParams
+from stream.operations import ThumbnailParams
 from tests.hostile import pictures
 
 LIMITS = ImageLimits(max_bytes=64 * 1024 * 1024)
