@@ -10,6 +10,9 @@ from stream.events import MAX_EVENT_BYTES, Priority
 from stream.records import MAX_RECORD_BYTES
 
 DEFAULT_PREFIX = "product-images"
+BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
+"""On entry topics: one clock orders events across partitions (decision 0007), and an event that says it is old is not
+deleted before it is read."""
 DAY_MS = 24 * 3600 * 1000
 LETTER_HEADERS_MAX_BYTES = 16 * 1024
 RECORD_OVERHEAD_BYTES = 4 * 1024
@@ -70,13 +73,10 @@ class Topics:
         stage_bytes = MAX_RECORD_BYTES + RECORD_OVERHEAD_BYTES
         letter_bytes = stage_bytes + LETTER_HEADERS_MAX_BYTES + RECORD_OVERHEAD_BYTES
         week, month = str(7 * DAY_MS), str(30 * DAY_MS)
+        entry = {**_limits(MAX_EVENT_BYTES + RECORD_OVERHEAD_BYTES, week), **BROKERS_CLOCK}
         plans = [
-            TopicPlan(
-                self.raw, "raw-image events from the PIM", _limits(MAX_EVENT_BYTES + RECORD_OVERHEAD_BYTES, week)
-            ),
-            TopicPlan(
-                self.backfill, "raw-image events that can wait", _limits(MAX_EVENT_BYTES + RECORD_OVERHEAD_BYTES, week)
-            ),
+            TopicPlan(self.raw, "raw-image events from the PIM", entry),
+            TopicPlan(self.backfill, "raw-image events that can wait", entry),
         ]
         plans += [TopicPlan(name, "records between two stages", _limits(stage_bytes, week)) for name in between]
         plans.append(TopicPlan(self.completed, "one terminal record per event", _limits(stage_bytes, month)))

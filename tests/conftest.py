@@ -41,6 +41,14 @@ def kafka() -> Iterator[KafkaCluster | ExistingKafka]:
 
 
 @pytest.fixture(scope="session")
+def guarded_kafka() -> Iterator[KafkaCluster]:
+    """A broker with a second door (`guarded_servers`) where users have the rights that access lists give them."""
+    cluster = _demand(lambda: open_breakable(1, guarded=True))
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
 def kafka3() -> Iterator[KafkaCluster]:
     """Three brokers that may be killed; dead ones are back before the next test."""
     cluster = _demand(lambda: open_breakable(3))

@@ -8,7 +8,8 @@ import typer
 from stream.cli.front import AsJson, Config, Exit, PipelineFile, Servers, TopicPrefix, group, say_json
 
 if TYPE_CHECKING:
-    from stream.broker.admin import Creation, Finding
+    from stream.broker.admin import Creation
+    from stream.broker.rules import Finding
     from stream.pipeline import Pipeline
     from stream.settings import Settings
     from stream.topics import Topics
@@ -59,10 +60,11 @@ def check(
     """Say what is wrong with the topics and what to do about it. Exits 1 when a finding is an error."""
     settings, map_, names = _read(config, pipeline, bootstrap_servers, topic_prefix)
     from stream.broker import admin  # noqa: PLC0415 - help stays quick
+    from stream.broker.rules import Level  # noqa: PLC0415
 
     found = admin.check_topics(settings.kafka_client(), names, map_.topics_between(names))
     _tell_found(found, as_json=as_json)
-    raise typer.Exit(Exit.FAILED if any(finding.level is admin.Level.ERROR for finding in found) else Exit.OK)
+    raise typer.Exit(Exit.FAILED if any(finding.level is Level.ERROR for finding in found) else Exit.OK)
 
 
 def _read(config: Config, pipeline: PipelineFile, servers: Servers, prefix: TopicPrefix) -> "Read":

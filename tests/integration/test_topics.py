@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from stream.broker.admin import Creation, Done, Finding, Level, TopicState, check_topics, create_topics, judge
+from stream.broker.admin import Creation, Done, check_topics, create_topics
+from stream.broker.rules import Finding, Level, TopicState, judge
 from stream.cli.main import app
 from stream.core.errors import Misconfigured, Unavailable
 from stream.pipeline import default_pipeline
@@ -76,6 +77,13 @@ class TestRules:
     def test_short_retention_is_a_warning_and_endless_is_none(self) -> None:
         assert _only(_with(TOPICS.raw, retention_ms="3600000")).level is Level.WARNING
         assert judge(_with(TOPICS.raw, retention_ms="-1"), TOPICS, BETWEEN) == []
+
+    @pytest.mark.parametrize("name", list(TOPICS.entries()))
+    def test_the_pims_clock_on_an_entry_topic_is_a_warning(self, name: str) -> None:
+        finding = _only(_with(name, message_timestamp_type="CreateTime"))
+        assert (finding.level, finding.topic) == (Level.WARNING, name)
+        assert finding.way_out.endswith("message.timestamp.type=LogAppendTime")
+        assert judge(_with(BETWEEN[0], message_timestamp_type="CreateTime"), TOPICS, BETWEEN) == []
 
     def test_compaction_would_lose_events(self) -> None:
         assert _only(_with(TOPICS.raw, cleanup_policy="compact,delete")).level is Level.ERROR

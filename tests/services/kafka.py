@@ -36,18 +36,23 @@ class KafkaCluster:
     """`brokers` nodes (1 or 3), each broker and controller. Without `data_dir` the data dies with `stop()`.
 
     `port`: the first broker's port; the others follow, controllers from `port + 10`. None: free ones.
+    `guarded`: each has a second door, where the users of `node.USERS` have only the rights that access lists give them.
     Raises ServiceMissing from `start()` without Java or Maven, RuntimeError when a node dies while starting.
     """
 
-    def __init__(self, brokers: int = 1, *, data_dir: Path | None = None, port: int | None = None) -> None:
+    def __init__(
+        self, brokers: int = 1, *, data_dir: Path | None = None, port: int | None = None, guarded: bool = False
+    ) -> None:
         self.brokers = brokers
         self._disposable = data_dir is None
         self._folder = data_dir or Path(tempfile.mkdtemp(prefix="skustream-kafka-"))
         fixed = [] if port is None else [*range(port, port + brokers), *range(port + 10, port + 10 + brokers)]
         ports = fixed or free_ports(2 * brokers)
-        addresses = [Address(n + 1, ports[n], ports[n + brokers]) for n in range(brokers)]
+        guarded_ports = free_ports(brokers) if guarded else [None] * brokers
+        addresses = [Address(n + 1, ports[n], ports[n + brokers], guarded_ports[n]) for n in range(brokers)]
         self.nodes = {a.number: Node(a, addresses, self._folder / f"{brokers}-node-{a.number}") for a in addresses}
         self.bootstrap_servers = ",".join(f"127.0.0.1:{a.port}" for a in addresses)
+        self.guarded_servers = ",".join(f"127.0.0.1:{port}" for port in guarded_ports if port is not None)
         self._admin: AdminClient | None = None
 
     def start(self) -> Self:
@@ -153,11 +158,11 @@ def open_kafka() -> KafkaCluster | ExistingKafka:
     return ExistingKafka(named).start() if named else KafkaCluster(1).start()
 
 
-def open_breakable(brokers: int) -> KafkaCluster:
-    """Return a started cluster whose nodes may be killed. Raises ServiceMissing when we were told to use another."""
+def open_breakable(brokers: int, *, guarded: bool = False) -> KafkaCluster:
+    """Return a started cluster of our own, to be broken at will. Raises ServiceMissing when told to use another."""
     if os.environ.get(ENVIRONMENT):
         refuse_to_break()
-    return KafkaCluster(brokers).start()
+    return KafkaCluster(brokers, guarded=guarded).start()
 
 
 def refuse_to_break() -> NoReturn:

@@ -22,6 +22,12 @@ class Address:
     number: int
     port: int
     controller_port: int
+    guarded_port: int | None = None
+    """A second door, for users with a password and the rights that access lists give them."""
+
+
+USERS = {"worker": "worker-password"}
+"""Who may knock at the guarded door. At the other one everybody is the super user."""
 
 
 def settings_of(here: Address, everybody: list[Address], folder: Path) -> dict[str, str]:
@@ -60,6 +66,26 @@ def settings_of(here: Address, everybody: list[Address], folder: Path) -> dict[s
         "num.io.threads": "4",
         "log.cleaner.dedupe.buffer.size": "8388608",
         "log.cleaner.threads": "1",
+        **_guard(here),
+    }
+
+
+def _guard(here: Address) -> dict[str, str]:
+    """What makes the guarded door, where there is one."""
+    if here.guarded_port is None:
+        return {}
+    users = " ".join(f'user_{name}="{password}"' for name, password in USERS.items())
+    return {
+        "listeners": f"PLAINTEXT://127.0.0.1:{here.port},GUARDED://127.0.0.1:{here.guarded_port}"
+        f",CONTROLLER://127.0.0.1:{here.controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{here.port},GUARDED://127.0.0.1:{here.guarded_port}",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,GUARDED:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listener.name.guarded.sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.guarded.plain.sasl.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule"
+        f" required {users};",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
     }
 
 

@@ -1,0 +1,150 @@
+"""What topics must be like, so that no law breaks. Pure: asks nobody, and judges states that `admin` has read.
+
+Comes in: the plans of `Topics`, and the topics as they stand. Goes out: findings with a way out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from stream.topics import LETTER_HEADERS_MAX_BYTES, RECORD_OVERHEAD_BYTES, TopicPlan, Topics
+
+SIZE, _RETENTION, _POLICY, _IN_SYNC = "max.message.bytes", "retention.ms", "cleanup.policy", "min.insync.replicas"
+_TIMES = "message.timestamp.type"
+
+
+class Level(StrEnum):
+    """How bad a finding is: an error breaks a law, a warning risks one, an info is worth knowing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about a topic, and what to do about it."""
+
+    level: Level
+    topic: str
+    message: str
+    way_out: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as it stands: copies of its least copied partition, and its configuration by Kafka's names."""
+
+    partitions: int
+    copies: int
+    config: Mapping[str, str] = field(default_factory=dict)
+    unreadable: str = ""
+    """Why the configuration could not be read (rights)."""
+
+
+def judge(states: Mapping[str, TopicState], topics: Topics, between: Sequence[str]) -> list[Finding]:
+    """Findings about these topics as they stand. Pure: asks nobody."""
+    found: list[Finding] = []
+    for plan in topics.plans(between):
+        state = states.get(plan.name)
+        if state is None:
+            found.append(Finding(Level.ERROR, plan.name, f"missing ({plan.purpose})", "skustream topics create"))
+            continue
+        found += _judge_copies(plan.name, state)
+        if state.unreadable:
+            message = f"its configuration cannot be read: {state.unreadable}"
+            found.append(Finding(Level.ERROR, plan.name, message, "grant DescribeConfigs on it, then check again"))
+        else:
+            found += _judge_config(plan, state)
+    found += _judge_letters(states, topics, between)
+    found += _judge_partitions(states, topics, between)
+    return found
+
+
+def _judge_copies(name: str, state: TopicState) -> list[Finding]:
+    if state.copies == 1:
+        way_out = "on a cluster of several brokers, recreate it with --replication-factor 3"
+        return [Finding(Level.WARNING, name, "one copy of each record: losing its broker loses events", way_out)]
+    in_sync = number_of(state, _IN_SYNC)
+    if in_sync is None:
+        return []
+    if in_sync > state.copies:
+        message = f"{_IN_SYNC}={in_sync} is more than its {state.copies} copies: nothing can be written"
+        return [Finding(Level.ERROR, name, message, _alter(name, _IN_SYNC, state.copies - 1))]
+    if in_sync == state.copies:
+        message = f"{_IN_SYNC}={in_sync} of {state.copies} copies: one broker's restart stops every write"
+        return [Finding(Level.WARNING, name, message, _alter(name, _IN_SYNC, state.copies - 1))]
+    if in_sync == 1 and state.copies > 1:
+        message = f"{_IN_SYNC}=1 of {state.copies} copies: an acknowledged record may have one copy only"
+        return [Finding(Level.WARNING, name, message, _alter(name, _IN_SYNC, 2))]
+    return []
+
+
+def _judge_config(plan: TopicPlan, state: TopicState) -> list[Finding]:
+    found = []
+    size, least_size = number_of(state, SIZE), int(plan.limits[SIZE])
+    if size is not None and size < least_size:
+        message = f"{SIZE}={size} is below {least_size}: records that skustream may write would be refused"
+        found.append(Finding(Level.ERROR, plan.name, message, _alter(plan.name, SIZE, least_size)))
+    retention, least_retention = number_of(state, _RETENTION), int(plan.limits[_RETENTION])
+    if retention is not None and 0 <= retention < least_retention:
+        message = f"{_RETENTION}={retention} is below {least_retention}: an outage that long would lose events"
+        found.append(Finding(Level.WARNING, plan.name, message, _alter(plan.name, _RETENTION, least_retention)))
+    times = plan.limits.get(_TIMES)
+    if times is not None and state.config.get(_TIMES, times) != times:
+        message = (
+            f"{_TIMES}={state.config[_TIMES]}: the PIM's clock decides an event's age, and order across partitions"
+        )
+        found.append(Finding(Level.WARNING, plan.name, message, _alter(plan.name, _TIMES, times)))
+    policy = state.config.get(_POLICY, "delete")
+    if policy != plan.limits[_POLICY]:
+        message = f"{_POLICY}={policy}: compaction would lose every event but an SKU's last"
+        found.append(Finding(Level.ERROR, plan.name, message, _alter(plan.name, _POLICY, plan.limits[_POLICY])))
+    return found
+
+
+def _judge_letters(states: Mapping[str, TopicState], topics: Topics, between: Sequence[str]) -> list[Finding]:
+    """L6: whatever an input topic can hold must fit into a letter, with its headers."""
+    letters = states.get(topics.dead_letter)
+    size = None if letters is None else number_of(letters, SIZE)
+    inputs = {name: number_of(states[name], SIZE) or 0 for name in (*topics.entries(), *between) if name in states}
+    if size is None or not inputs:
+        return []
+    largest = max(inputs, key=lambda name: inputs[name])
+    needed = letter_bytes(inputs[largest])
+    if size >= needed:
+        return []
+    message = (
+        f"{SIZE}={size} is below {needed}: {largest} holds records of up to {inputs[largest]} bytes, and their "
+        "letters could not be written (L6)"
+    )
+    return [Finding(Level.ERROR, topics.dead_letter, message, _alter(topics.dead_letter, SIZE, needed))]
+
+
+def _judge_partitions(states: Mapping[str, TopicState], topics: Topics, between: Sequence[str]) -> list[Finding]:
+    raw = states.get(topics.raw)
+    if raw is None:
+        return []
+    way_out = "nothing to do, unless its stage cannot be spread over enough workers"
+    return [
+        Finding(
+            Level.INFO, name, f"{states[name].partitions} partitions, but {topics.raw} has {raw.partitions}", way_out
+        )
+        for name in between
+        if name in states and states[name].partitions != raw.partitions
+    ]
+
+
+def _alter(topic: str, name: str, value: object) -> str:
+    return f"kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {name}={value}"
+
+
+def number_of(state: TopicState, name: str) -> int | None:
+    """A configuration as a number; None where it is not known."""
+    text = state.config.get(name)
+    return None if text is None else int(text)
+
+
+def letter_bytes(record_bytes: int) -> int:
+    """What the letter of a record of this size may need."""
+    return record_bytes + LETTER_HEADERS_MAX_BYTES + RECORD_OVERHEAD_BYTES
