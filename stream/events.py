@@ -5,6 +5,7 @@ Comes in: bytes of a raw topic. Goes out: a `RawEvent`, or `Rejected` with the e
 
 import hashlib
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -23,6 +24,17 @@ MAX_URL_CHARACTERS = 4_096
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FURTHEST_AHEAD = timedelta(days=1)
 """An event may say that it happens so much later than Kafka took it: clocks differ, and so do ideas of a zone."""
+# The contract shows these to outsiders: no lookaround, so that every dialect of regular expressions reads them.
+_CONTROLS = r"\u0000-\u001f\u007f-\u00a0"
+_ANY = rf"[^ {_CONTROLS}]"
+_HOST = rf"([^ {_CONTROLS}/?#@:\[\]\\]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{{0,5}})?"
+PRINTABLE_PATTERN = rf"^{_ANY}([^{_CONTROLS}]*{_ANY})?$"
+URL_PATTERN = (
+    rf"^([Hh][Tt][Tt][Pp][Ss]?://{_HOST}([/?#]{_ANY}*)?"
+    rf"|[Ss]3://{_HOST}/[^ {_CONTROLS}?#]{_ANY}*"
+    rf"|[Ff][Ii][Ll][Ee]:(///{_ANY}*|/([^ {_CONTROLS}/]{_ANY}*)?))$"
+)
+TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 TIME_EXPECTED = "an ISO 8601 time with its zone, e.g. 2026-11-22T10:00:00Z"
 
 
@@ -139,13 +151,12 @@ class RawEvent(Frozen):
     def _time(cls, value: object) -> object:
         if value is None:
             return value
+        if not isinstance(value, str) or not re.fullmatch(TIME_PATTERN, value):
+            raise ValueError(TIME_EXPECTED)
         try:
-            parsed = datetime.fromisoformat(value) if isinstance(value, str) else value
+            return datetime.fromisoformat(value)
         except ValueError:
             raise ValueError(TIME_EXPECTED) from None
-        if not isinstance(parsed, datetime) or parsed.tzinfo is None:
-            raise ValueError(TIME_EXPECTED)
-        return parsed
 
     @field_validator("stages", mode="before")
     @classmethod
@@ -173,10 +184,14 @@ class RawEvent(Frozen):
             raise ValueError("an https:// or s3:// URL")
         if parts.username is not None or parts.password is not None:
             raise ValueError("a URL without user name and password")
+        if parts.scheme == "file" and (parts.netloc or not parts.path.startswith("/")):
+            raise ValueError("file:///absolute/path, without a host")
         if parts.scheme != "file" and not parts.hostname:
             raise ValueError("a URL with a host")
         if parts.scheme == "s3" and len(parts.path) <= 1:
             raise ValueError("s3://bucket/key, with a key")
+        if not re.fullmatch(URL_PATTERN, value):  # what this Python's urlsplit lets pass, another one's may not
+            raise ValueError("a well-formed URL")
         return value
 
     @cached_property

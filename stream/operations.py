@@ -55,8 +55,8 @@ class AddShadowParams(Params):
 class ThumbnailParams(Params):
     """`widths` in pixels, `formats` as file kinds; `flatten`: the background colour under transparent pictures."""
 
-    widths: tuple[Annotated[int, Field(ge=16, le=10_000)], ...] = (1600, 800, 400, 200)
-    formats: tuple[Literal["webp", "jpeg"], ...] = ("webp", "jpeg")
+    widths: Annotated[tuple[Annotated[int, Field(ge=16, le=10_000)], ...], Field(min_length=1)] = (1600, 800, 400, 200)
+    formats: Annotated[tuple[Literal["webp", "jpeg"], ...], Field(min_length=1)] = ("webp", "jpeg")
     flatten: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#ffffff"
 
     @field_validator("widths", "formats", mode="before")

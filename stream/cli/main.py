@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import cost, demo, pipeline, run, simulate, topics
+from stream.cli import contract, cost, demo, pipeline, run, simulate, topics
 from stream.cli.front import EXIT_CODES, group
 
 app = group(f"Raw product photos in, finished and re-hosted assets out: a Kafka worker for PixelAPI.\n\n{EXIT_CODES}")
@@ -16,6 +16,7 @@ app.command("run", epilog=run.EXAMPLES)(run.run)
 app.add_typer(topics.app, name="topics")
 app.add_typer(pipeline.app, name="pipeline")
 app.command("cost", epilog=cost.EXAMPLES)(cost.cost)
+app.command("contract", epilog=contract.EXAMPLES)(contract.contract)
 app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 

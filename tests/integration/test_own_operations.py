@@ -105,10 +105,11 @@ async def test_a_foreign_bought_operation_is_ordered_at_its_own_path_and_once(tm
         async with shop.counter() as table:
             table.take(shop.event("A"))
             assert await table.ended(1) == {"A": "completed"}
-            assert table.forwarded("A")["assets"]["made"]["credits"] == "10"
+            paid = table.forwarded("A")["assets"]["made"]["credits"]
             table.take(shop.event("A"))
             assert await table.ended(2) == {"A": "completed"}
         (job,) = shop.simulator.book.jobs.values()
+        assert str(job.price_credits) == paid
         assert (job.operation.value, job.params) == ("add-shadow", {"shadow_type": "hard"})
         assert shop.asked("/image/add-shadow", method="POST") == 1
 

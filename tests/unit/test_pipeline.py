@@ -137,6 +137,10 @@ def test_an_event_passes_all_stages_or_those_it_names_in_the_pipelines_order() -
         ({"params": {"upscale": {"scale": 10**18}}}, "params.upscale.scale: wrong value"),
         ({"params": {"upscale": {"scale": "4"}}}, "params.upscale.scale: wrong value; got '4'"),
         ({"params": {"remove-bg": {"x": 1}}}, "params.remove-bg.x: unknown field"),
+        (
+            {"params": {"thumbnails": {"widths": []}}},
+            "params.thumbnails.widths: wrong value; got (); expected at least 1 item",
+        ),
         ({"params": {"lifestyle": {"prompt": ""}}}, "params.lifestyle.prompt: wrong value; got ''"),
         ({"params": {"lifestyle": {"prompt": "x" * 2001}}}, "expected at most 2000 characters"),
         ({"params": {"z" * 100_000: {}}}, "params: unknown stage"),
