@@ -23,9 +23,9 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 UNSAID = (
     f"What a schema cannot say, and the worker demands all the same: at most {MAX_EVENT_BYTES} bytes of UTF-8 without a"
     " byte-order mark, nested at most some 100 deep; whole numbers without a decimal point; printable characters"
-    " only; a date that is in the calendar and not days ahead; a well-formed host and a port up to 65535; stages that find what they need."
+    " only; a date that is in the calendar and not days ahead; a well-formed host and a port up to 65535; stages that"
+    " find what they need."
 )
-
 DECIMAL = r"^-?[0-9]+([.][0-9]+)?([Ee][+-]?[0-9]+)?$"
 _NAMES = ("sku_id", "image_id", "event_id", "batch_id", "version")
 
