@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 
 import structlog
 from pydantic import SecretStr
@@ -34,16 +35,20 @@ from stream.metrics.catalogue import Known
 from stream.metrics.port import Recorder
 from stream.metrics.prometheus import PrometheusRecorder
 from stream.metrics.server import HealthServer
+from stream.notifications.entry import Own
+from stream.notifications.pattern import KeyPattern
+from stream.notifications.reading import EntryReader
 from stream.objects.choose import open_store
 from stream.objects.options import InputMode, StoreOptions
 from stream.objects.port import ObjectStore
+from stream.objects.s3_sources import S3Sources
 from stream.pipeline import Pipeline, Stage, load_pipeline
 from stream.pixelapi.client import HttpPixelApi, default_user_agent
 from stream.pixelapi.dialects import Endpoint
 from stream.prices import load_prices
 from stream.quota.memory import MemoryQuota
 from stream.quota.window import Contract
-from stream.records import Reading, first_record, read_stage_record
+from stream.records import Reading, read_stage_record
 from stream.runtime.environment import Environment
 from stream.runtime.inflight import LaneLimits
 from stream.runtime.process import Crew, Process
@@ -51,6 +56,7 @@ from stream.runtime.station import Station, StationParts
 from stream.runtime.verdict import RetryPolicy
 from stream.runtime.worker import Worker, WorkerParts
 from stream.settings import Delivery as DeliveryMode
+from stream.settings import S3Store as S3Address
 from stream.settings import Settings
 from stream.stages.desk import Desk
 from stream.stages.handler import StageHandler
@@ -174,9 +180,13 @@ async def _open_desk(
 
 async def _open_objects(settings: Settings, clock: Clock, recorder: Recorder) -> ObjectStore:
     settings.need_store()
+    return await open_store(settings.store or "", _store_options(settings), recorder=recorder, clock=clock)
+
+
+def _store_options(settings: Settings) -> StoreOptions:
     modes = {"auto": InputMode.AUTO, "upload": InputMode.UPLOAD}
     by_url = InputMode.PUBLIC if settings.cdn_base_url else InputMode.PRESIGNED
-    options = StoreOptions(
+    return StoreOptions(
         public_base_url=settings.cdn_base_url,
         input_mode=modes.get(settings.input, by_url),
         endpoint_url=settings.aws_endpoint_url,
@@ -186,7 +196,6 @@ async def _open_objects(settings: Settings, clock: Clock, recorder: Recorder) ->
         session_token=settings.aws_session_token,
         overrule_conditions=settings.store_overrule_conditions,
     )
-    return await open_store(settings.store or "", options, recorder=recorder, clock=clock)
 
 
 def _prices(settings: Settings, pipeline: Pipeline) -> Mapping[str, Decimal]:
@@ -241,6 +250,7 @@ def _downloads(settings: Settings, clock: Clock, recorder: Recorder) -> HttpDown
         allow_http_hosts=settings.fetch_allow,
         result_hosts=settings.allowed_result_hosts,
         file_root=settings.file_root,
+        s3_reader=S3Sources(frozenset(settings.source_buckets), _store_options(settings), clock=clock),
     )
 
 
@@ -260,7 +270,7 @@ def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment
         WorkerParts(
             stage=stage.name,
             handler=StageHandler(stage, desk),
-            read=_reader(desk, stage),
+            read=_reader(desk, stage, settings),
             deliver=station.deliver,
             dead_letter_topic=desk.topics.dead_letter,
             environment=environment,
@@ -293,21 +303,26 @@ def _link_settings(stage: Stage, desk: Desk, settings: Settings) -> LinkSettings
     )
 
 
-def _reader(desk: Desk, stage: Stage) -> Callable[[InRecord], Reading]:
+def _reader(desk: Desk, stage: Stage, settings: Settings) -> Callable[[InRecord], Reading]:
     """How this stage reads its input topic: the first one reads what the PIM wrote, the others what we wrote."""
     if desk.pipeline.index(stage.name) > 0:
         return lambda record: Reading((read_stage_record(record.value),))
     priorities = desk.topics.entries()
+    store = settings.need_store()
+    entries = EntryReader(
+        KeyPattern.parse(settings.notification_pattern),
+        frozenset(settings.source_buckets),
+        Own(store.bucket, unquote(store.prefix)) if isinstance(store, S3Address) else None,
+    )
 
     def read(record: InRecord) -> Reading:
         origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
-        event = first_record(
+        return entries.read(
             record.value,
             origin,
             timestamp_ms=record.timestamp_ms,
             priority=priorities.get(record.topic, Priority.LIVE),
             started_at=desk.clock.wall(),
         )
-        return Reading((event,))
 
     return read

@@ -253,12 +253,12 @@ def read_model(model: type[Model], value: bytes | None, *, limit_bytes: int) -> 
     try:
         return model.model_validate_json(value)
     except ValidationError as error:
-        raise _rejected(model, error) from None
+        raise rejected(model, error) from None
 
 
-def _rejected(model: type[BaseModel], error: ValidationError) -> Rejected:
+def rejected(model: type[BaseModel], error: ValidationError, *, within: str = "") -> Rejected:
+    """The first wrong field as `Rejected(invalid-event)`; `within` is where in its record the model's object stood."""
     complaint = first_complaint(error, list(model.model_fields))
+    field = ".".join(part for part in (within, complaint.field) if part) or None
     expected = "sku_id or id, not both" if (model, complaint.field) == (RawEvent, "id") else complaint.expected
-    return Rejected(
-        Reason.INVALID_EVENT, complaint.detail, field=complaint.field, value=complaint.value, expected=expected
-    )
+    return Rejected(Reason.INVALID_EVENT, complaint.detail, field=field, value=complaint.value, expected=expected)

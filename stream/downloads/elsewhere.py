@@ -6,7 +6,7 @@ Comes in: `file://` and `s3://` URLs of events. Goes out: open files and chunks,
 import os
 import stat
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote
@@ -19,21 +19,27 @@ from stream.downloads.guard import Refused
 class S3Reader(Protocol):
     """The hook for `s3://bucket/key` sources; whoever knows S3 and its credentials provides it.
 
-    Both raise FileNotFoundError where nothing stands at the key, PermissionError where we may not read, and `Transient`
-    or `Unavailable(store)` otherwise.
+    Both raise FileNotFoundError where nothing stands at the key, `Rejected(source-refused)` where we may not read,
+    `Transient` where no answer came, and `Unavailable(sources)` where our keys are at fault.
     """
 
-    def chunks(self, bucket: str, key: str) -> AsyncIterator[bytes]:
-        """The object's bytes in pieces of at most 1 MiB."""
+    def open(self, bucket: str, key: str) -> AbstractAsyncContextManager[tuple[int, AsyncIterator[bytes]]]:
+        """The object's size in bytes, and its bytes in pieces of at most 1 MiB."""
         ...
 
-    async def version(self, bucket: str, key: str) -> str | None:
-        """What changes when the object does (its ETag)."""
+    async def etag(self, bucket: str, key: str) -> str | None:
+        """What changes when the object does, by HEAD."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections."""
         ...
 
 
 def bucket_and_key(url: URL) -> tuple[str, str]:
     """The two halves of an `s3://` URL. Raises `Refused`."""
+    if url.raw_query_string or url.raw_fragment:
+        raise Refused("an s3:// URL has no '?' and no '#'; in a key they are written %3F and %23")
     bucket, key = url.raw_host or "", unquote(url.raw_path.removeprefix("/"))
     if not bucket or not key:
         raise Refused("an s3:// URL names a bucket and a key")

@@ -101,7 +101,8 @@ class HttpDownloads:
             if target.scheme == "file":
                 return await self._spool.run(lambda: _file_version(target, self._file_root))
             if target.scheme == "s3":
-                return await self._s3().version(*elsewhere.bucket_and_key(target))
+                tag = await self._s3().etag(*elsewhere.bucket_and_key(target))
+                return answers.version({} if tag is None else {"ETag": tag})
             async with asyncio.timeout(self._timeout_seconds):
                 return await self._version_on_the_web(target)
 
@@ -109,14 +110,21 @@ class HttpDownloads:
         """See the port."""
         if self._opened is not None:
             await self._opened.close()
+        if self._s3_reader is not None:
+            await self._s3_reader.aclose()
         await asyncio.to_thread(self._spool.close)
 
     async def _fill(self, writer: Writer, place: Place, url: URL, whose: Whose) -> None:
         if whose is Whose.SOURCE and url.scheme == "file":
             await self._spool.run(lambda: _copy(url, self._file_root, writer, self._max_bytes))
         elif whose is Whose.SOURCE and url.scheme == "s3":
-            chunks = self._s3().chunks(*elsewhere.bucket_and_key(url))
-            async with asyncio.timeout(self._timeout_seconds):
+            async with (
+                asyncio.timeout(self._timeout_seconds),
+                self._s3().open(*elsewhere.bucket_and_key(url)) as (size, chunks),
+            ):
+                if size > self._max_bytes:
+                    raise self._too_large(whose)
+                place.shrink(size)
                 await self._write_all(chunks, writer, whose)
         else:
             async with asyncio.timeout(self._timeout_seconds):

@@ -97,7 +97,7 @@ class Bucket:
             async with asyncio.timeout(limit_seconds):
                 yield self._client
         except faults.ClientError as error:
-            raise self._sorted(error) from error
+            raise self.sort(error) from error
         except _NO_KEYS as error:
             raise self.unavailable("no complete AWS credentials were found") from error
         except _LOST as error:
@@ -162,7 +162,8 @@ class Bucket:
         client.meta.events.register_last("before-call.s3", _without_expect)
         return client
 
-    def _sorted(self, error: faults.ClientError) -> Exception:
+    def sort(self, error: faults.ClientError) -> Exception:
+        """An answer that is no success: whose fault it is."""
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code == "NoSuchBucket":

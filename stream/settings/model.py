@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stream.core.errors import Misconfigured
+from stream.notifications.pattern import DEFAULT_PATTERN, KeyPattern
 from stream.prices import DEFAULT_BOOK
 from stream.settings import kafka_options, values
 
@@ -121,6 +122,8 @@ class Settings(BaseSettings):
     image_threads: Annotated[int, Field(ge=1, le=64)] = 2
     fetch_allow: Hosts = ()
     file_root: Path | None = None
+    source_buckets: Hosts = ()
+    notification_pattern: str = DEFAULT_PATTERN
     # Walk
     claim_lease_seconds: Seconds = 90.0
     claim_poll_seconds: Seconds = 1.0
@@ -174,6 +177,16 @@ class Settings(BaseSettings):
     def _result_hosts(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(values.host_pattern(entry) for entry in entries)
 
+    @field_validator("source_buckets")
+    @classmethod
+    def _source_buckets(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(values.bucket(entry) for entry in entries)
+
+    @field_validator("notification_pattern")
+    @classmethod
+    def _notification_pattern(cls, value: str) -> str:
+        return KeyPattern.parse(value).text
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.claim_lease_seconds < 2 * self.submit_timeout_seconds:
@@ -197,6 +210,12 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"SKUSTREAM_QUOTA_SHARE={self.quota_share} of SKUSTREAM_QUOTA_REQUESTS={self.quota_requests} "
                 "is less than one request"
+            )
+        store = None if self.store is None else _read_store(self.store)
+        if isinstance(store, S3Store) and store.bucket in self.source_buckets and not store.prefix:
+            raise ValueError(
+                "SKUSTREAM_SOURCE_BUCKETS names the bucket of SKUSTREAM_STORE: give the store a prefix "
+                f"(s3://{store.bucket}/assets), or our own assets could be taken for photos"
             )
         if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
             raise ValueError("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: set both or neither")

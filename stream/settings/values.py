@@ -5,6 +5,7 @@ import re
 from urllib.parse import urlsplit
 
 _NAME = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
+_BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 _HOST = re.compile(rf"^({_NAME}|\[[0-9a-fA-F:]+\])(:\d{{1,5}})?$")
 
 
@@ -54,6 +55,13 @@ def host_pattern(entry: str) -> str:
     if not _HOST.match(entry.removeprefix("*.")):
         raise ValueError(f"host or *.domain, but {entry!r} is neither")
     return entry.lower()
+
+
+def bucket(entry: str) -> str:
+    """The name of an S3 bucket."""
+    if not _BUCKET.match(entry):
+        raise ValueError(f"bucket names (3 to 63 lower-case letters, digits, '-' or '.'), but {entry!r} is none")
+    return entry
 
 
 def is_single(host: str) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -258,28 +259,44 @@ async def test_files_and_s3_are_off_unless_configured(tmp_path: Path) -> None:
 class Bucket(S3Reader):
     """One object."""
 
-    async def chunks(self, bucket: str, key: str) -> AsyncIterator[bytes]:
+    def __init__(self, told_bytes: int = len(BODY)) -> None:
+        self.told_bytes = told_bytes
+
+    @asynccontextmanager
+    async def open(self, bucket: str, key: str) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
         if (bucket, key) != ("photos", "a b.jpg"):
             raise FileNotFoundError
-        for start in range(0, len(BODY), 1000):
-            yield BODY[start : start + 1000]
 
-    async def version(self, bucket: str, key: str) -> str | None:
-        return f"etag:{bucket}/{key}"
+        async def pieces() -> AsyncIterator[bytes]:
+            for start in range(0, len(BODY), 1000):
+                yield BODY[start : start + 1000]
+
+        yield self.told_bytes, pieces()
+
+    async def etag(self, bucket: str, key: str) -> str | None:
+        return f'"{bucket}/{key}"'
+
+    async def aclose(self) -> None:
+        pass
 
 
 async def test_s3_sources_through_the_hook(tmp_path: Path) -> None:
     async with downloads(tmp_path, s3_reader=Bucket()) as door:
         async with door.fetch("s3://photos/a%20b.jpg", Whose.SOURCE) as spooled:
             assert spooled.path.read_bytes() == BODY
-        assert await door.version_of("s3://photos/a%20b.jpg") == "etag:photos/a b.jpg"
+        assert await door.version_of("s3://photos/a%20b.jpg") == 'etag:"photos/a b.jpg"'
         error = await _failed(door, "s3://photos/none.jpg")
         assert isinstance(error, Rejected)
         assert error.reason is Reason.SOURCE_MISSING
-    async with downloads(tmp_path, s3_reader=Bucket(), max_bytes=5000) as door:
-        error = await _failed(door, "s3://photos/a%20b.jpg")
-        assert isinstance(error, Rejected)
-        assert error.reason is Reason.INVALID_IMAGE
+        for url in ("s3://photos/a%20b.jpg?versionId=7", "s3://photos/a%20b.jpg#a", "s3://photos/", "s3://photos"):
+            error = await _failed(door, url)
+            assert isinstance(error, Rejected)
+            assert error.reason is Reason.SOURCE_REFUSED
+    for told_bytes in (len(BODY), 10):
+        async with downloads(tmp_path, s3_reader=Bucket(told_bytes), max_bytes=5000) as door:
+            error = await _failed(door, "s3://photos/a%20b.jpg")
+            assert isinstance(error, Rejected)
+            assert error.reason is Reason.INVALID_IMAGE
 
 
 async def test_a_spool_smaller_than_a_file_is_refused_at_start(tmp_path: Path) -> None:

@@ -87,12 +87,12 @@ async def until(condition: Callable[[], object], what: str) -> None:
 class Worktable:
     """One worker process's share: a desk and the first stage's walks."""
 
-    def __init__(self, desk: Desk, stage: Stage, environment: Environment, heard: Heard) -> None:
+    def __init__(self, desk: Desk, stage: Stage, settings: Settings, environment: Environment, heard: Heard) -> None:
         self.desk = desk
         self.environment = environment
         self.heard = heard
         self.handler = StageHandler(stage, desk)
-        self.read = assembly._reader(desk, stage)
+        self.read = assembly._reader(desk, stage, settings)
         self.delivered: list[End] = []
         self._home = Partition(desk.topics.raw, 0)
         self._worker = Worker(
@@ -191,7 +191,7 @@ class Shop:
             # A grant is good for a second or two: at this haste a busy machine would use up every one.
             contract = Contract(settings.quota_requests, settings.quota_window_seconds)
             desk = replace(hasty, quota=MemoryQuota(contract, clock=SystemClock(), recorder=heard))
-            opened = Worktable(desk, pipeline.stages[0], environment, heard)
+            opened = Worktable(desk, pipeline.stages[0], settings, environment, heard)
             stack.push_async_callback(opened.vanish)
             yield opened
 

@@ -34,14 +34,22 @@ _LISTENERS = ("master.port", "volume.port", "filer.port", "s3.port", "admin.port
 class S3Server:
     """`weed mini` with its own keys and folder. Without `data_dir` the objects die with `stop()`.
 
+    `kafka_topic`: (brokers, topic) that its filer tells of every change.
+
     Raises ServiceMissing from `start()` when the wheel is not installed, RuntimeError when the server dies.
     """
 
     access_key = "test-access-key"
     secret_key = "test-secret-key"
+    stranger_access_key = "stranger-access-key"
+    stranger_secret_key = "stranger-secret-key"
+    """Of somebody who may read nothing here."""
     region = "us-east-1"
 
-    def __init__(self, *, data_dir: Path | None = None, port: int | None = None) -> None:
+    def __init__(
+        self, *, data_dir: Path | None = None, port: int | None = None, kafka_topic: tuple[str, str] | None = None
+    ) -> None:
+        self._kafka_topic = kafka_topic
         self._disposable = data_dir is None
         self._folder = data_dir or Path(tempfile.mkdtemp(prefix="skustream-s3-"))
         self._port = port or free_ports(1)[0]
@@ -53,8 +61,11 @@ class S3Server:
         weed = _binary()
         (self._folder / "data").mkdir(parents=True, exist_ok=True)
         self._write_keys()
+        self._write_notifications()
         with (self._folder / "weed.out").open("ab") as log:
-            self._process = leash.start([weed, "mini", *self._options()], log=log, env=_environment(self._folder))
+            self._process = leash.start(
+                [weed, f"-config_dir={self._folder}", "mini", *self._options()], log=log, env=_environment(self._folder)
+            )
         until(self._serves, timeout_seconds=_READY_SECONDS, what="S3 ready")
         return self
 
@@ -106,7 +117,18 @@ class S3Server:
             "credentials": [{"accessKey": self.access_key, "secretKey": self.secret_key}],
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }
-        (self._folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+        stranger = {
+            "name": "stranger",
+            "credentials": [{"accessKey": self.stranger_access_key, "secretKey": self.stranger_secret_key}],
+            "actions": ["Read:a-bucket-that-is-not-there"],
+        }
+        (self._folder / "s3.json").write_text(json.dumps({"identities": [identity, stranger]}))
+
+    def _write_notifications(self) -> None:
+        if self._kafka_topic is not None:
+            hosts, topic = self._kafka_topic
+            told = f"enabled = true\nhosts = {json.dumps(hosts.split(','))}\ntopic = {json.dumps(topic)}\n"
+            (self._folder / "notification.toml").write_text(f"[notification.kafka]\n{told}")
 
     def _options(self) -> list[str]:
         # Named one by one: the defaults are fixed numbers, and a second server would meet the first.

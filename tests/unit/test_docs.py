@@ -16,6 +16,8 @@ from stream.core.errors import Reason, Rejected, Resource
 from stream.events import Frozen, Origin, Priority, RawEvent, read_raw
 from stream.ledger.port import LedgerState
 from stream.metrics.catalogue import CATALOGUE, PREFIX
+from stream.notifications.pattern import DEFAULT_PATTERN, KeyPattern
+from stream.notifications.reading import EntryReader
 from stream.pipeline import default_pipeline
 from stream.prices import load_prices, shipped_books
 from stream.records import Terminal, first_record, read_stage_record
@@ -117,6 +119,16 @@ def test_the_stage_record_shown_is_one() -> None:
     (text,) = examples("stage-record")
     record = read_stage_record(text.encode())
     assert_all_fields_shown(text, record)
+
+
+def test_the_notification_shown_means_the_event_shown() -> None:
+    (text,) = examples("notification")
+    origin = Origin(topic="product-images.raw", partition=0, offset=0)
+    reader = EntryReader(KeyPattern.parse(DEFAULT_PATTERN))
+    found = reader.read(text.encode(), origin, timestamp_ms=0, priority=Priority.LIVE, started_at=1_795_400_000.0)
+    (record,) = found.events
+    assert f"{record.raw}\n" in examples("raw-event")
+    assert found.ignored == ("ObjectRemoved:Delete",)
 
 
 def test_the_terminal_record_shown_is_one() -> None:
