@@ -19,10 +19,12 @@ _lock = threading.Lock()
 _guard: subprocess.Popen[str] | None = None
 
 
-def start(argv: Sequence[str], *, log: IO[bytes], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+def start(
+    argv: Sequence[str], *, log: IO[bytes], env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.Popen[bytes]:
     """Start `argv` as the leader of its own process group, output to `log`, and put it on the leash."""
     process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env, start_new_session=True
+        argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env, cwd=cwd, start_new_session=True
     )
     _tell(f"+{process.pid}")
     return process

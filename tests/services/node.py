@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,13 +93,18 @@ def _guard(here: Address) -> dict[str, str]:
 class Node:
     """A broker's process. Not thread-safe: one test drives it."""
 
-    def __init__(self, address: Address, everybody: list[Address], folder: Path) -> None:
+    def __init__(
+        self, address: Address, everybody: list[Address], folder: Path, *,
+        settings: Mapping[str, str] | None = None, cluster_id: str = CLUSTER_ID,
+    ) -> None:  # fmt: skip
+        """`settings`: instead of the tests' own."""
         self.address = address
+        self._cluster_id = cluster_id
         self.log = folder / "broker.out"
         self._folder = folder
         self._properties = folder / "server.properties"
         self._process: subprocess.Popen[bytes] | None = None
-        self._settings = settings_of(address, everybody, folder)
+        self._settings = settings or settings_of(address, everybody, folder)
 
     @property
     def is_running(self) -> bool:
@@ -118,16 +124,17 @@ class Node:
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in self._settings.items()))
         done = subprocess.run(
             [*self._java("kafka.tools.StorageTool"), "format", "--ignore-formatted",
-             "--cluster-id", CLUSTER_ID, "--config", str(self._properties)],
+             "--cluster-id", self._cluster_id, "--config", str(self._properties)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode != 0:
             raise RuntimeError(f"Kafka could not format {self._folder}:\n{done.stdout}{done.stderr}")
 
-    def start(self) -> None:
+    def start(self) -> subprocess.Popen[bytes]:
         """Start the process. It is not ready yet when this returns."""
         with self.log.open("ab") as log:
             self._process = leash.start([*self._java("kafka.Kafka"), str(self._properties)], log=log)
+        return self._process
 
     def end(self, sig: signal.Signals, *, timeout_seconds: float = 15) -> None:
         """Send `sig`; unless it only stops or continues the process, wait for its end."""

