@@ -23,8 +23,7 @@ hypothesis.settings.register_profile("skustream", deadline=None, print_blob=True
 hypothesis.settings.load_profile("skustream")
 
 
-def demand(provide: Callable[[], Service]) -> Service:
-    """What `provide` returns; a missing service skips at a desk and fails where CI is set."""
+def _demand(provide: Callable[[], Service]) -> Service:
     try:
         return provide()
     except ServiceMissing as missing:
@@ -36,7 +35,7 @@ def demand(provide: Callable[[], Service]) -> Service:
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[KafkaCluster | ExistingKafka]:
     """One broker, shared by the run: use topics and groups that begin with `prefix`."""
-    cluster = demand(open_kafka)
+    cluster = _demand(open_kafka)
     yield cluster
     cluster.stop()
 
@@ -52,7 +51,7 @@ def guarded_kafka() -> Iterator[KafkaCluster]:
 @pytest.fixture(scope="session")
 def kafka3() -> Iterator[KafkaCluster]:
     """Three brokers that may be killed; dead ones are back before the next test."""
-    cluster = demand(lambda: open_breakable(3))
+    cluster = _demand(lambda: open_breakable(3))
     yield cluster
     cluster.stop()
 
@@ -61,7 +60,7 @@ def kafka3() -> Iterator[KafkaCluster]:
 def breakable_kafka(kafka: KafkaCluster | ExistingKafka) -> Iterator[KafkaCluster]:
     """The one broker, for a test that kills and restarts it."""
     if isinstance(kafka, ExistingKafka):
-        demand(refuse_to_break)
+        _demand(refuse_to_break)
     assert isinstance(kafka, KafkaCluster)
     yield kafka
     kafka.heal()
@@ -80,7 +79,7 @@ def _healed(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3Server]:
     """The S3 server, shared by the run: use buckets whose names begin with `prefix`."""
-    server = demand(lambda: S3Server().start())
+    server = _demand(lambda: S3Server().start())
     yield server
     server.stop()
 

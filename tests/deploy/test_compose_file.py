@@ -17,7 +17,7 @@ from stream.demo.photos import catalog
 from stream.settings import S3Store, Settings, load
 from stream.settings.kafka_options import ENVIRONMENT_PREFIX
 from stream.settings.reading import environment_names
-from tests.conftest import demand
+from tests.conftest import _demand
 from tests.deploy.rendered import COMPOSE_FILE, ROOT, Service, compose, image, services
 from tests.services.jars import POM
 
@@ -28,7 +28,7 @@ _SETTINGS = {name for field in Settings.model_fields for name in environment_nam
 
 @pytest.fixture(scope="module")
 def model() -> dict[str, Service]:
-    return demand(services)
+    return _demand(services)
 
 
 def only(found: list[str]) -> str:
@@ -47,7 +47,7 @@ def published(service: Service) -> dict[int, tuple[str, int]]:
 
 
 def test_compose_takes_the_file() -> None:
-    done = demand(lambda: compose("config", "--quiet"))
+    done = _demand(lambda: compose("config", "--quiet"))
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -69,7 +69,7 @@ def test_compose_refuses_a_broken_file(right: str, wrong: str, tmp_path: Path) -
     assert right in text
     broken = tmp_path / "docker-compose.yml"
     broken.write_text(text.replace(right, wrong, 1))
-    assert demand(lambda: compose("config", "--quiet", file=broken)).returncode != 0
+    assert _demand(lambda: compose("config", "--quiet", file=broken)).returncode != 0
 
 
 def test_images_are_pinned_to_the_versions_the_tests_run(model: dict[str, Service]) -> None:
@@ -195,7 +195,7 @@ def test_nothing_runs_with_more_rights_than_it_needs(model: dict[str, Service]) 
 
 
 def test_a_key_of_ones_own_reaches_the_worker_alone() -> None:
-    found = demand(lambda: services(PIXELAPI_BASE="https://api.example.com/v1", PIXELAPI_KEY="pk_of_my_own"))
+    found = _demand(lambda: services(PIXELAPI_BASE="https://api.example.com/v1", PIXELAPI_KEY="pk_of_my_own"))
     worker = found["worker"]["environment"]
     assert (worker["PIXELAPI_BASE"], worker["PIXELAPI_KEY"]) == ("https://api.example.com/v1", "pk_of_my_own")
     assert [name for name, service in found.items() if "pk_of_my_own" in json.dumps(service)] == ["worker"]
@@ -203,7 +203,7 @@ def test_a_key_of_ones_own_reaches_the_worker_alone() -> None:
 
 def test_the_example_of_an_env_file_names_every_variable() -> None:
     told = set(re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    asked = demand(lambda: compose("config", "--variables")).stdout.splitlines()[1:]
+    asked = _demand(lambda: compose("config", "--variables")).stdout.splitlines()[1:]
     assert told == {line.split()[0] for line in asked}
 
 

@@ -19,7 +19,7 @@ from confluent_kafka import Producer
 from stream.pipeline import default_pipeline
 from stream.topics import Topics
 from tests.composed.watcher import Ended, Watcher
-from tests.conftest import demand
+from tests.conftest import _demand
 from tests.deploy.rendered import ROOT, image, services
 from tests.deploy.stack import Stack, kafka_properties
 from tests.services.clients import Kafka
@@ -53,9 +53,9 @@ class Running:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Iterator[Running]:
     """`docker compose up`, once for this file. Topics are read through the port that is published on this machine."""
-    stack = Stack(demand(services), image(), wheel, tmp_path_factory.mktemp("stack"))
+    stack = Stack(_demand(services), image(), wheel, tmp_path_factory.mktemp("stack"))
     try:
-        demand(stack.up)
+        _demand(stack.up)
         kafka = ExistingKafka(f"127.0.0.1:{stack.ports['outside']}")
         topics = Topics()
         watcher = Watcher(kafka, [topics.completed, topics.dead_letter], partitions=PARTITIONS)
