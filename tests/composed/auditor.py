@@ -94,7 +94,8 @@ def _assets_stand(evidence: Evidence, report: Report) -> None:
     for record in evidence.records["completed"]:
         terminal = record.json()
         shown += [(f"completed {record.at}", asset) for asset in terminal["assets"].values()]
-        manifest = f"{terminal['sku_id']}/{terminal['image_id']}/manifest.json"
+        # Beside the photo, which every completed event has: names may be quoted in keys.
+        manifest = terminal["assets"]["raw"]["key"].rpartition("/")[0] + "/manifest.json" if terminal["assets"] else ""
         if terminal["status"] == "completed" and manifest not in evidence.documents:
             report.problems.append(f"L1: completed without a manifest: {manifest}")
     for key, manifest_document in evidence.manifests().items():

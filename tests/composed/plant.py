@@ -62,7 +62,8 @@ class Plant:
         create_topic(kafka, self.topic("raw.backfill"))
         self.provider = Provider(folder, behaviour)
         self.watcher = Watcher(kafka, [self.topic("completed"), self.topic("dead-letter")], partitions=PARTITIONS)
-        options = {"bootstrap.servers": kafka.bootstrap_servers, "acks": "all", "linger.ms": 0}
+        options = {"bootstrap.servers": kafka.bootstrap_servers, "acks": "all", "linger.ms": 0,
+                   "message.max.bytes": 64 * 1024 * 1024}  # fmt: skip
         self._producer: Producer | None = Producer(options, logger=_silence)
         self._sent = 0
 

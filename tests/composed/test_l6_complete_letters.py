@@ -4,12 +4,12 @@ import json
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from tests.composed.auditor import MAX_HEADER_BYTES, audit
 from tests.composed.conftest import Plants
 from tests.composed.evidence import collect
 from tests.composed.plant import Plant
+from tests.services.clients import alter_topic
 from tests.services.waiting import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.s3]
@@ -43,7 +43,7 @@ def test_a_letter_that_cannot_be_written_waits_alone_and_its_offset_is_never_pas
     worker = plant.worker()
     plant.send_new(1)
     plant.wait_ended(1)
-    _limit_letters(plant, "100")
+    alter_topic(plant.kafka, plant.topic("dead-letter"), {"max.message.bytes": "100"})
     plant.send(b"{nope" * 100, partition=0)
     good = [plant.event(f"GOOD-{number}") for number in range(6)]
     for number, event in enumerate(good):
@@ -57,20 +57,12 @@ def test_a_letter_that_cannot_be_written_waits_alone_and_its_offset_is_never_pas
     plant.send(plant.event("AFTER"), partition=0)
     plant.wait_ended(8)
     assert _committed(plant, 0) <= bad
-    _limit_letters(plant, None)
+    alter_topic(plant.kafka, plant.topic("dead-letter"), {"max.message.bytes": None})
     plant.wait_ended(9)
     report = audit(plant.target())
     assert report.problems == []
     assert report.ends == {"completed": 8, "invalid-event": 1}
     until(lambda: _committed(plant, 0) > bad, timeout_seconds=30, what="the letter's offset committed")
-
-
-def _limit_letters(plant: Plant, max_message_bytes: str | None) -> None:
-    operation = AlterConfigOpType.DELETE if max_message_bytes is None else AlterConfigOpType.SET
-    entry = ConfigEntry("max.message.bytes", max_message_bytes, incremental_operation=operation)
-    resource = ConfigResource(ConfigResource.Type.TOPIC, plant.topic("dead-letter"), incremental_configs=[entry])
-    for answer in plant.kafka.admin().incremental_alter_configs([resource]).values():
-        answer.result(30)
 
 
 def _offset_of_bad(plant: Plant) -> int:

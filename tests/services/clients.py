@@ -19,6 +19,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
@@ -50,6 +51,19 @@ def create_topic(kafka: Kafka, name: str, *, partitions: int = 1, settings: Mapp
     topic = NewTopic(name, num_partitions=partitions, replication_factor=-1, config=dict(settings or {}))
     kafka.admin().create_topics([topic], operation_timeout=_PATIENCE_SECONDS)[name].result(_PATIENCE_SECONDS)
     return name
+
+
+def alter_topic(kafka: Kafka, name: str, settings: Mapping[str, str | None]) -> None:
+    """Set configurations of a topic; None takes one back to the cluster's default."""
+    entries = [
+        ConfigEntry(
+            key, value, incremental_operation=AlterConfigOpType.DELETE if value is None else AlterConfigOpType.SET
+        )
+        for key, value in settings.items()
+    ]
+    resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=entries)
+    for answer in kafka.admin().incremental_alter_configs([resource]).values():
+        answer.result(_PATIENCE_SECONDS)
 
 
 def transactional_producer(kafka: Kafka, transactional_id: str, *, timeout_ms: int = 10_000) -> Producer:

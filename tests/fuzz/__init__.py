@@ -1,0 +1,1 @@
+"""Fuzzing by time: whatever comes in, only the documented errors come out. `make chaos` runs it."""
