@@ -260,7 +260,7 @@ class KafkaLink:
         read: Any = message
         error = read.error()
         if error is None:
-            return _record(read)
+            return record_of(read)
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name for it
             self._listener.drained(Partition(read.topic(), read.partition()), read.offset())
         else:
@@ -321,7 +321,7 @@ def ends_in(statistics: str) -> dict[Partition, int]:
     return ends
 
 
-def _record(read: Any) -> InRecord:
+def record_of(read: Any) -> InRecord:
     """A message as a record. Untyped: the stubs allow for messages never read (no topic, headers as a dict)."""
     kind, timestamp_ms = read.timestamp()
     return InRecord(

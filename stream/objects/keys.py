@@ -9,6 +9,8 @@ import re
 
 LEDGER = "_ledger"
 """The ledger's own folder; no quoted id begins with an underscore, so no SKU can reach into it."""
+BATCHES = "_batches"
+"""Notes about submitted catalogs, apart from SKUs for the same reason."""
 
 _MAX_QUOTED = 120
 _KEPT_OF_LONG = 80
@@ -81,6 +83,11 @@ def version_path(origin: str, sku_id: str, image_id: str) -> str:
     """`_ledger/versions/<2 hex>/<sku>/<image>/<32 hex>.json`, by a hash of the event's origin."""
     digest = hashlib.sha256(origin.encode()).hexdigest()
     return f"{LEDGER}/versions/{digest[:2]}/{quote(sku_id)}/{quote(image_id)}/{digest[:32]}.json"
+
+
+def batch_path(batch_id: str) -> str:
+    """`_batches/<batch>.json`."""
+    return f"{BATCHES}/{quote(batch_id)}.json"
 
 
 def _escaped(character: str) -> str:
