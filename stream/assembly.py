@@ -35,12 +35,13 @@ from stream.metrics.catalogue import Known
 from stream.metrics.port import Recorder
 from stream.metrics.prometheus import PrometheusRecorder
 from stream.metrics.server import HealthServer
+from stream.metrics.silent import SilentRecorder
 from stream.notifications.entry import Own
 from stream.notifications.pattern import KeyPattern
 from stream.notifications.reading import EntryReader
 from stream.objects.choose import open_store
 from stream.objects.options import InputMode, StoreOptions
-from stream.objects.port import ObjectStore
+from stream.objects.port import Documents, ObjectStore
 from stream.objects.s3_sources import S3Sources
 from stream.pipeline import Pipeline, Stage, load_pipeline
 from stream.pixelapi.client import HttpPixelApi, default_user_agent
@@ -176,6 +177,16 @@ async def _open_desk(
         claim_poll_seconds=settings.claim_poll_seconds,
         recovered=environment.recovered,
     )
+
+
+@asynccontextmanager
+async def open_documents(settings: Settings) -> AsyncIterator[Documents]:
+    """The store's conditional documents alone, for commands that note and look up."""
+    objects = await _open_objects(settings, SystemClock(), SilentRecorder())
+    try:
+        yield objects
+    finally:
+        await objects.aclose()
 
 
 async def _open_objects(settings: Settings, clock: Clock, recorder: Recorder) -> ObjectStore:

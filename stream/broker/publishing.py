@@ -21,6 +21,8 @@ LAST_WORDS_SECONDS = 5.0
 """Told to stop: time for acknowledgements that are on their way."""
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 """Larger than any topic allows: the broker's own limit decides."""
+BATCH_BYTES = 65_536
+"""A broker holds its size limit against whole batches: in small ones a record too large is refused alone."""
 _CHATTER = logging.getLogger("librdkafka")
 _NOT_SENT = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001 - the client's names
 
@@ -52,6 +54,7 @@ def publish(
         "acks": "all",
         "compression.type": "lz4",
         "linger.ms": 20,
+        "batch.size": BATCH_BYTES,
         "message.max.bytes": MAX_RECORD_BYTES,
         "message.timeout.ms": int(DELIVERY_SECONDS * 1000),
     }

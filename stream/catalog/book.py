@@ -110,7 +110,7 @@ class Book:
         value = record.value or b""
         if not value.startswith(b"{"):
             raise ValueError("no JSON object")
-        if not self._may_be_ours(value):
+        if self._needle not in value:  # our own writing: no name is spelled with escapes there
             return
         fields = orjson.loads(value)
         if fields["batch_id"] != self._batch_id:
@@ -123,16 +123,13 @@ class Book:
 
     def _ours(self, value: bytes | None) -> dict[str, Any] | None:
         """The event in a raw record or in a letter's value, if it is of this batch."""
-        if not value or not self._may_be_ours(value):
+        # Told without decoding, unless the name may be spelled with escapes.
+        if not value or not (self._needle in value or b"\\" in value):
             return None
         fields = _object(value)
         if isinstance(fields.get("raw"), str) and "origin" in fields:
             fields = _object(fields["raw"])
         return fields if fields.get("batch_id") == self._batch_id else None
-
-    def _may_be_ours(self, value: bytes) -> bool:
-        """Told without decoding. The name may be written with escapes: whatever holds a backslash is decoded."""
-        return b"\\" in value or self._needle in value
 
     def _end(self, origin: Coordinates, image: Image, end: End) -> None:
         """The latest end counts: a replay's over the letter's it was made from."""

@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, get_args
 
 from stream.catalog.columns import ATTRIBUTES, PARAMS, Column, read_header
 from stream.catalog.lines import Line, complaint_about, foreign_kind, read_lines
 from stream.catalog.rows import MAX_COMPLAINTS, MAX_ROWS, Catalog, Complaint, Duplicate, Row
 from stream.catalog.table import Cells, delimiter_of, read_table
 from stream.catalog.twins import Twins
+from stream.core.clock import SystemClock
 from stream.core.errors import Misconfigured, Reason, Rejected, shown
-from stream.events import MAX_EVENT_BYTES, RawEvent, read_raw
+from stream.events import MAX_EVENT_BYTES, RawEvent, check_time, read_raw
 from stream.pipeline import Pipeline
 
 Kind = Literal["auto", "csv", "jsonl"]
@@ -58,6 +59,7 @@ class _Reading:
     def __init__(self, pipeline: Pipeline, batch_id: str | None, on_progress: Callable[[int], None] | None) -> None:
         self._pipeline = pipeline
         self._batch_id = batch_id
+        self._now = SystemClock().wall()
         self._on_progress = on_progress
         self._twins = Twins()
         self._rows: list[Row] = []
@@ -137,6 +139,7 @@ class _Reading:
     def _row(self, line: int, text: bytes) -> Offer:
         try:
             event = self._in_batch(read_raw(text))
+            check_time(event, self._now)
             self._pipeline.route(event)
             row = Row(line, event.sku_id, event.image_id, _written(event))
             return self._twins.meet(row, event) or row
@@ -169,6 +172,15 @@ def _written(event: RawEvent) -> bytes:
     if len(value) > MAX_EVENT_BYTES:
         raise Rejected(Reason.INVALID_EVENT, f"{len(value)} bytes", expected=f"at most {MAX_EVENT_BYTES} bytes")
     return value
+
+
+def checked_kind(text: str) -> Kind:
+    """What a person wrote for the kind of a file. Raises `Misconfigured`."""
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    for kind in kinds:
+        if kind == text:
+            return kind
+    raise Misconfigured(f"--format: got {shown(text)}; expected {', '.join(kinds)}")
 
 
 def _kind(source: Path | None, kind: Kind) -> Kind:

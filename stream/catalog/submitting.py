@@ -5,6 +5,7 @@ Comes in: checked rows. Goes out: raw-image events for an entry topic, keyed by 
 
 import getpass
 import hashlib
+import json
 import os
 import socket
 import uuid
@@ -16,8 +17,8 @@ from stream.broker.publishing import Published
 from stream.broker.scan import Scanner
 from stream.catalog.notes import Submission, SubmitState
 from stream.catalog.rows import Row
-from stream.core.errors import Misconfigured
-from stream.events import Priority
+from stream.core.errors import Misconfigured, Rejected, shown
+from stream.events import Priority, read_raw
 from stream.topics import Topics
 
 
@@ -35,12 +36,22 @@ def sample(rows: Sequence[Row], count: int, *, batch_id: str) -> list[Row]:
     return [row for row in rows if id(row) in drawn]
 
 
-def entry_topic(topics: Topics, priority: Priority) -> str:
+def entry_topic(topics: Topics, priority: str) -> str:
     """Where events of this priority enter. Raises `Misconfigured` for one that has no entry."""
-    entries = {each: topic for topic, each in topics.entries().items()}
+    entries = {each.value: topic for topic, each in topics.entries().items()}
     if priority not in entries:
-        raise Misconfigured(f"--priority: got {priority.value!r}; expected {' or '.join(entries)}")
+        raise Misconfigured(f"--priority: got {shown(priority)}; expected {' or '.join(entries)}")
     return entries[priority]
+
+
+def checked_batch(batch_id: str) -> str:
+    """A batch's name as events may carry it. Raises `Misconfigured`."""
+    probe = {"sku_id": "A", "raw_url": "https://a.example/a", "batch_id": batch_id}
+    try:
+        read_raw(json.dumps(probe).encode())
+    except Rejected as error:
+        raise Misconfigured(f"--batch: got {shown(batch_id)}; expected {error.expected}") from None
+    return batch_id
 
 
 def starts_now(client: Mapping[str, Any], topics: Topics) -> dict[Partition, int]:

@@ -58,6 +58,7 @@ PipelineFile = Annotated[
 ]
 TopicPrefix = Annotated[str | None, typer.Option(help="First part of every topic and group name.")]
 Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="Kafka, as host:port[,host:port].")]
+Store = Annotated[str | None, typer.Option(help="s3://bucket/prefix or file:///absolute/path.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 
@@ -69,6 +70,6 @@ def group(help_text: str) -> typer.Typer:
     )  # fmt: skip
 
 
-def say_json(answer: object) -> None:
-    """One JSON document on stdout."""
-    typer.echo(json.dumps(answer, indent=2, default=str))
+def say_json(answer: object, *, indent: int | None = 2) -> None:
+    """One JSON document on stdout; without `indent` as one line."""
+    typer.echo(json.dumps(answer, indent=indent, default=str))

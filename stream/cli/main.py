@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import contract, cost, demo, pipeline, run, simulate, topics
+from stream.cli import contract, cost, demo, pipeline, run, simulate, status, submit, topics
 from stream.cli.front import EXIT_CODES, group
 
 app = group(f"Raw product photos in, finished and re-hosted assets out: a Kafka worker for PixelAPI.\n\n{EXIT_CODES}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli.front import Config, PipelineFile, Servers, TopicPrefix
+from stream.cli.front import Config, PipelineFile, Servers, Store, TopicPrefix
 
 EXAMPLES = """Examples:
 
@@ -28,7 +28,7 @@ def run(
     ] = None,
     bootstrap_servers: Servers = None,
     topic_prefix: TopicPrefix = None,
-    store: Annotated[str | None, typer.Option(help="s3://bucket/prefix or file:///absolute/path.")] = None,
+    store: Store = None,
     delivery: Annotated[str | None, typer.Option(help="exactly-once or at-least-once.")] = None,
     quota_requests: Annotated[int | None, typer.Option(help="Requests of the contract in one window.")] = None,
     quota_share: Annotated[str | None, typer.Option(help="This process's share of it, e.g. 1/3.")] = None,

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ def events(attributes: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, An
             "event_id": identifiers(),
             "version": identifiers(),
             "sequence": st.integers(0, 2**63 - 1),
-            "occurred_at": st.datetimes(timezones=st.timezones()).map(lambda time: time.isoformat()),
+            "occurred_at": st.datetimes(max_value=datetime(2026, 11, 1), timezones=st.timezones())  # noqa: DTZ001 - zones are drawn
+            .map(lambda time: time.isoformat()),
             "stages": st.just(["remove-bg", "upscale"]),
             "params": st.just({"upscale": {"scale": 2}}),
             "attributes": attributes,
