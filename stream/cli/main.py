@@ -17,6 +17,8 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(pipeline.app, name="pipeline")
 app.command("cost", epilog=cost.EXAMPLES)(cost.cost)
 app.command("contract", epilog=contract.EXAMPLES)(contract.contract)
+app.command("submit", epilog=submit.EXAMPLES)(submit.submit)
+app.command("status", epilog=status.EXAMPLES)(status.status)
 app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 

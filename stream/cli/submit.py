@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stream.cli.front import AsJson, Config, Exit, PipelineFile, Servers, Store, TopicPrefix, say_json
+from stream.cli.front import AsJson, Config, Exit, PipelineFile, Servers, Store, TopicPrefix
+from stream.cli.receipts import Receipt, tell, tell_refused
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -32,7 +33,6 @@ EXAMPLES = """Examples:
 The whole file is checked first; nothing is sent if a row is wrong. Submitting again is harmless: what was bought is not
 bought again (docs/catalogs.md).
 """
-SHOWN_LINES = 10
 
 
 def submit(
@@ -70,11 +70,11 @@ def submit(
         read = _read(order, load_pipeline(chosen.pipeline), format_, progress)
         if not read.rows or (read.complaints and not skip_invalid):
             progress.stop()
-            _tell_refused(order, read, as_json=as_json)
+            tell_refused(order.batch_id, order.source_name, read, as_json=as_json)
             raise typer.Exit(Exit.MISCONFIGURED)
         sending = _Sending(order, read, chosen)
         published = sending.run(progress)
-    _tell(sending, published, as_json=as_json)
+    tell(Receipt(order.batch_id, order.topic, priority, read, sending.rows, published), as_json=as_json)
     sending.note_end(published)
     if published.interrupted:
         raise typer.Exit(Exit.INTERRUPTED)
@@ -215,62 +215,3 @@ def _progress() -> "Progress":
         TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console,
         transient=True, disable=not console.is_terminal,
     )  # fmt: skip
-
-
-def _tell_refused(order: _Order, read: "Catalog", *, as_json: bool) -> None:
-    _tell_complaints(read)
-    if as_json:
-        say_json({"batch": order.batch_id, "sent": 0, "rows": len(read.rows), "complaints": _complaints(read)})
-    told = f"nothing was sent: {len(read.complaints):,} wrong, {len(read.rows):,} right"
-    way_out = "; --skip-invalid sends the right ones" if read.rows else ""
-    typer.echo(f"skustream: {order.source_name}: {told}{way_out}", err=True)
-
-
-def _tell_complaints(read: "Catalog") -> None:
-    for complaint in read.complaints:
-        typer.echo(f"skustream: {complaint}", err=True)
-
-
-def _complaints(read: "Catalog") -> list[dict[str, Any]]:
-    return [{"line": each.line, "field": each.field, "message": each.message} for each in read.complaints]
-
-
-def _tell(sending: _Sending, published: "Published", *, as_json: bool) -> None:
-    order, read, rows = sending.order, sending.read, sending.rows
-    if read.complaints:
-        _tell_complaints(read)
-    failed_lines = [rows[position].line for position in published.failed]
-    rest = len(read.rows) - len(rows)
-    if as_json:
-        say_json({
-            "batch": order.batch_id, "topic": order.topic, "priority": order.priority, "rows": len(read.rows),
-            "sent": published.acknowledged, "not_taken": len(failed_lines), "not_taken_lines": failed_lines,
-            "causes": published.failures, "interrupted": published.interrupted, "left_for_later": rest,
-            "duplicates": len(read.duplicates), "complaints": _complaints(read),
-        })  # fmt: skip
-    else:
-        for line in _sentences(order, read, published, asked=len(rows), rest=rest):
-            typer.echo(line)
-    _tell_causes(published.failures, failed_lines)
-    if published.interrupted:
-        told = f"interrupted: {published.acknowledged:,} of {len(rows):,} rows are surely in {order.topic}"
-        typer.echo(f"skustream: {told}; running it again is harmless", err=True)
-
-
-def _sentences(order: _Order, read: "Catalog", published: "Published", *, asked: int, rest: int) -> Iterator[str]:
-    yield f"{published.acknowledged:,} of {asked:,} rows sent to {order.topic} as batch {order.batch_id}"
-    if read.complaints:
-        yield f"{len(read.complaints):,} wrong ones were left out"
-    if read.duplicates:
-        yield f"{len(read.duplicates):,} rows repeat an earlier one word for word and were not sent again"
-    if rest:
-        yield f"{rest:,} more wait for the same command without --sample; what the sample bought is not bought again"
-    yield f"follow it: skustream status --batch {order.batch_id} --watch"
-
-
-def _tell_causes(causes: Mapping[str, int], lines: Sequence[int]) -> None:
-    for cause, count in causes.items():
-        typer.echo(f"skustream: {count:,} rows were not taken: {cause}", err=True)
-    if lines:
-        shown = ", ".join(map(str, lines[:SHOWN_LINES])) + (" …" if len(lines) > SHOWN_LINES else "")
-        typer.echo(f"skustream: their lines: {shown}; running it again is harmless", err=True)

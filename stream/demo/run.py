@@ -83,6 +83,7 @@ class _Site:
     simulator: Simulator
     topics: Topics
     health_url: str
+    store: str
 
 
 @asynccontextmanager
@@ -96,7 +97,7 @@ async def _running(out: Path, *, is_first: bool) -> AsyncIterator[_Site]:
             settings = _settings(out, broker.bootstrap_servers, simulator)
             async with open_worker(settings, []) as worker:
                 try:
-                    yield _Site(broker.bootstrap_servers, simulator, topics, worker.health_url)
+                    yield _Site(broker.bootstrap_servers, simulator, topics, worker.health_url, settings.store or "")
                 finally:
                     await worker.process.stop()
 
@@ -217,7 +218,7 @@ def _write(out: Path, summary: Summary, rows: list[SkuRow]) -> None:
 
 async def _serve(console: Console, site: _Site) -> None:
     """Stay up until Ctrl-C, for a second terminal."""
-    tell_serving(console, site.bootstrap_servers, site.simulator.base_url, site.health_url)
+    tell_serving(console, site.bootstrap_servers, site.simulator.base_url, site.health_url, site.store, BATCH_ID)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

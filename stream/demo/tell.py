@@ -39,11 +39,15 @@ def tell(console: Console, summary: Summary, out: Path) -> None:
         console.print("Run it again: nothing is bought twice. Stay up for a second terminal: skustream demo --serve")
 
 
-def tell_serving(console: Console, bootstrap_servers: str, api_base: str, health_url: str) -> None:
+def tell_serving(
+    console: Console, bootstrap_servers: str, api_base: str, health_url: str, store: str, batch_id: str
+) -> None:
     """Print the addresses of what stays up."""
     console.print()
     console.print("Staying up until Ctrl-C. In a second terminal:")
     console.print(f"  export KAFKA_BOOTSTRAP_SERVERS={bootstrap_servers}", soft_wrap=True)
+    console.print(f"  export SKUSTREAM_STORE={store}", soft_wrap=True)
     console.print(f"  export PIXELAPI_BASE={api_base}", soft_wrap=True)
+    console.print(f"  skustream status --batch {batch_id}")
     console.print(f"  curl {health_url}/metrics     # also /livez and /readyz", soft_wrap=True)
     console.print("The embedded broker delivers at least once and forgets everything when this command ends.")
