@@ -42,7 +42,7 @@ CLOSED: Mapping[str, tuple[str, ...]] = {
     "state": ("completed", "failed", "blocked", "overdue"),
     "kind": ("poll", "submit", "account", "download"),
     "credit_cause": ("spent", "refunded", "reused", "ambiguous"),
-    "action": ("read", "create", "replace", "put", "get", "stat", "probe"),
+    "action": ("read", "create", "replace", "put", "get", "stat", "list", "delete", "probe"),
 }
 """Label → its known values. `stage`, `topic` and `operation` come from the pipeline; `partition` alone is open."""
 

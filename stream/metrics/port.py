@@ -86,7 +86,7 @@ class Recorder(Protocol):
         ...
 
     def stored(self, action: str, seconds: float) -> None:
-        """One call to the object store; `action` is read, create, replace, put, get, stat or probe."""
+        """One call to the object store; `action` is one of the catalogue's: read, create, put, list ..."""
         ...
 
     def progressed(self) -> None:

@@ -10,8 +10,9 @@ import hashlib
 import io
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import ParamSpec, TypeVar
 from urllib.parse import quote
@@ -20,13 +21,15 @@ from stream.core.clock import Clock
 from stream.core.errors import Misconfigured, Resource, Unavailable
 from stream.metrics.port import Recorder
 from stream.objects import durable
+from stream.objects.keys import checked_asset_key
 from stream.objects.options import InputMode, StoreOptions, joined_url, marked_url
-from stream.objects.port import MAX_DOCUMENT_BYTES, Document, StoredFile
+from stream.objects.port import MAX_DOCUMENT_BYTES, Document, Listed, StoredFile
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _LOCK_SHARDS = 256
+_PAGE_KEYS = 1000
 _STALE_SECONDS = 24 * 3600
 _CONTENT_TYPES = {
     ".avif": "image/avif",
@@ -77,6 +80,18 @@ class FolderStore:
     async def stat(self, key: str) -> StoredFile | None:
         """The facts, the hash computed by reading; or None."""
         return await self._run("stat", self._stat, key)
+
+    async def list_keys(self, prefix: str, *, after: str = "") -> AsyncIterator[Listed]:
+        """Read folder by folder, a page at a time; links are not followed."""
+        folder = prefix.rpartition("/")[0]
+        found = self._walk(self._path(folder) if folder else self._root, f"{folder}/" if folder else "", prefix, after)
+        while page := await self._run("list", lambda: list(islice(found, _PAGE_KEYS))):
+            for listed in page:
+                yield listed
+
+    async def delete_asset(self, key: str) -> None:
+        """Unlink the file; its folder stays."""
+        await self._run("delete", self._delete, self._path(checked_asset_key(key)))
 
     def public_url(self, key: str) -> str:
         """Below the public base URL, else a file:// URL."""
@@ -192,6 +207,20 @@ class FolderStore:
         with file:
             return _facts(key, file, hashlib.file_digest(file, "sha256").hexdigest())
 
+    def _walk(self, folder: Path, folder_key: str, prefix: str, after: str) -> Iterator[Listed]:
+        for key, entry in _entries(folder, folder_key):
+            if key.endswith("/"):
+                if key.startswith(prefix) or prefix.startswith(key):
+                    yield from self._walk(Path(entry.path), key, prefix, after)
+            elif key.startswith(prefix) and key > after:
+                with suppress(FileNotFoundError):  # deleted meanwhile
+                    yield Listed(key, entry.stat(follow_symlinks=False).st_size)
+
+    def _delete(self, path: Path) -> None:
+        with suppress(*_ABSENT):
+            path.unlink()
+            durable.sync_folder(path.parent)
+
     def _open(self, key: str) -> io.BufferedReader | None:
         try:
             return self._path(key).open("rb")
@@ -222,6 +251,20 @@ class FolderStore:
             with suppress(FileNotFoundError):  # a neighbour at work has just put it in its place
                 if self._clock.wall() - left.stat().st_mtime > _STALE_SECONDS:
                     left.unlink()
+
+
+def _entries(folder: Path, folder_key: str) -> list[tuple[str, "os.DirEntry[str]"]]:
+    """Files and folders with their keys, in the order of keys: a folder's ends with a slash. Dots are our own."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [
+                (f"{folder_key}{entry.name}{'/' if entry.is_dir(follow_symlinks=False) else ''}", entry)
+                for entry in entries
+                if not entry.name.startswith(".") and not entry.is_symlink()
+            ]
+    except _ABSENT:
+        return []
+    return sorted(found, key=lambda named: named[0])
 
 
 def _checked(key: str, body: bytes) -> bytes:

@@ -6,6 +6,7 @@ On a case-insensitive file system ids that differ only by case do meet; S3 and L
 
 import hashlib
 import re
+from dataclasses import dataclass
 
 LEDGER = "_ledger"
 """The ledger's own folder; no quoted id begins with an underscore, so no SKU can reach into it."""
@@ -18,6 +19,22 @@ _SAFE = re.compile(r"[A-Za-z0-9._-]")
 _TOKEN = re.compile(r"~([0-9A-F]{2})|([A-Za-z0-9._-])")
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _JOB_KEY = re.compile(r"[A-Za-z0-9_-]{4,128}")
+_SEGMENT = r"[A-Za-z0-9~-][A-Za-z0-9.~_-]{0,119}"
+_ASSET = re.compile(
+    rf"(?P<unit>{_SEGMENT}/{_SEGMENT})/{_SEGMENT}-(?P<short>[0-9a-f]{{20}})(?:x(?P<generation>[1-9]\d{{0,5}}))?\.[a-z0-9]+",
+    re.ASCII,
+)
+SHORT_HASH_CHARACTERS = 20
+"""Of a job's key: enough to never meet another job's within one image."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssetName:
+    """What an asset's key tells: its image (`<sku>/<image>`, quoted), the job that made it, and in which generation."""
+
+    unit: str
+    short: str
+    generation: int
 
 
 def quote(part: str) -> str:
@@ -61,6 +78,30 @@ def asset_key(sku_id: str, image_id: str, asset: str, recipe_hash: str, extensio
     return f"{quote(sku_id)}/{quote(image_id)}/{quote(asset)}-{recipe_hash}.{extension}"
 
 
+def recipe_hash(job_key: str, generation: int) -> str:
+    """What the assets of a job carry: the start of its key, and `x<n>` after its assets were collected n times.
+
+    A key on the CDN never changes its content: what is made anew needs a key of its own.
+    """
+    short = job_key[:SHORT_HASH_CHARACTERS]
+    return f"{short}x{generation}" if generation else short
+
+
+def read_asset_key(key: str) -> AssetName | None:
+    """The asset that `key` names, or None for anything that `asset_key` with a `recipe_hash` never wrote."""
+    found = _ASSET.fullmatch(key)
+    if found is None:
+        return None
+    return AssetName(found["unit"], found["short"], int(found["generation"] or 0))
+
+
+def checked_asset_key(key: str) -> str:
+    """`key`, if it is an asset's. Raises ValueError for a document's, and for anything foreign."""
+    if read_asset_key(key) is None:
+        raise ValueError(f"not an asset's key: {key!r}")
+    return key
+
+
 def manifest_key(sku_id: str, image_id: str) -> str:
     """`<sku>/<image>/manifest.json`; assets carry a hyphen there, so none is called so."""
     return f"{quote(sku_id)}/{quote(image_id)}/manifest.json"
@@ -71,6 +112,11 @@ def job_key_path(job_key: str) -> str:
     if not _JOB_KEY.fullmatch(job_key):
         raise ValueError(f"a job key is 4 to 128 letters, digits, '-' or '_', got {job_key!r}")
     return f"{LEDGER}/jobs/{job_key[:2]}/{job_key}.json"
+
+
+def job_prefix(short: str) -> str:
+    """Where the document of the job stands whose key begins with `short` (see `recipe_hash`)."""
+    return f"{LEDGER}/jobs/{short[:2]}/{short}"
 
 
 def newest_path(sku_id: str, image_id: str) -> str:

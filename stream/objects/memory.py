@@ -4,12 +4,14 @@ Comes in and goes out: what `port.ObjectStore` says.
 """
 
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from stream.core.clock import Clock, SystemClock
+from stream.objects.keys import checked_asset_key
 from stream.objects.options import joined_url
-from stream.objects.port import MAX_DOCUMENT_BYTES, Document, StoredFile
+from stream.objects.port import MAX_DOCUMENT_BYTES, Document, Listed, StoredFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,17 @@ class MemoryStore:
         """The facts, or None."""
         standing = self._objects.get(key)
         return None if standing is None else _facts(key, standing)
+
+    async def list_keys(self, prefix: str, *, after: str = "") -> AsyncIterator[Listed]:
+        """What stood when the listing began, and still stands."""
+        for key in sorted(self._objects):
+            standing = self._objects.get(key)
+            if standing is not None and key.startswith(prefix) and key > after:
+                yield Listed(key, len(standing.body))
+
+    async def delete_asset(self, key: str) -> None:
+        """Forget the asset."""
+        self._objects.pop(checked_asset_key(key), None)
 
     def public_url(self, key: str) -> str:
         """A URL nobody serves."""

@@ -4,6 +4,7 @@ Comes in: spooled files and small JSON documents. Goes out: stored facts, versio
 Every method raises `Unavailable(store)` when the store cannot be reached or refuses us: never the event's fault.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,14 @@ class StoredFile:
     content_type: str
     bytes: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object as a listing tells it."""
+
+    key: str
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,22 @@ class ObjectStore(Documents, Protocol):
 
     async def stat(self, key: str) -> StoredFile | None:
         """The facts of the object at `key`, or None."""
+        ...
+
+    def list_keys(self, prefix: str, *, after: str = "") -> AsyncIterator[Listed]:
+        """Every object whose key begins with `prefix` and stands behind `after`, in order of keys, page by page.
+
+        Each object that stands throughout is told once; what comes or goes meanwhile may be told or not. Objects of
+        one folder come together; a server may order folders by their names alone ("a" before "a-b").
+        Nothing outside the store's own prefix or folder is ever told.
+        """
+        ...
+
+    async def delete_asset(self, key: str) -> None:
+        """Remove the asset at `key`, if it is there. Raises ValueError for a key that is no asset's: no document dies.
+
+        Whether anybody still needs it is the caller's knowledge; `stream.collector` alone has it.
+        """
         ...
 
     def public_url(self, key: str) -> str:

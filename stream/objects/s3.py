@@ -11,7 +11,7 @@ success we read back what stands there:
 - anything else: another's write stands there, and the answer is None.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -24,10 +24,12 @@ from stream.core.clock import Clock
 from stream.core.errors import Misconfigured
 from stream.metrics.port import Recorder
 from stream.objects.bucket import MISSING, TRIES, Bucket, Lost, Refused
+from stream.objects.keys import checked_asset_key
 from stream.objects.options import InputMode, StoreOptions, joined_url, marked_url
-from stream.objects.port import MAX_DOCUMENT_BYTES, Document, StoredFile
+from stream.objects.port import MAX_DOCUMENT_BYTES, Document, Listed, StoredFile
 from stream.objects.s3_conditions import fault_in_conditions
 from stream.objects.s3_files import Files
+from stream.objects.s3_listing import Listing
 
 _log = structlog.get_logger(__name__)
 
@@ -42,6 +44,7 @@ class S3Store:
         self._recorder = recorder
         self._clock = clock
         self._files = Files(bucket)
+        self._listing = Listing(bucket)
 
     @classmethod
     async def open(cls, bucket: str, prefix: str, options: StoreOptions, *, recorder: Recorder, clock: Clock) -> Self:
@@ -81,6 +84,23 @@ class S3Store:
         """The facts, or None; where nobody recorded a hash it is computed by reading."""
         with self._timed("stat"):
             return await self._files.stat(self._full(key), key)
+
+    async def list_keys(self, prefix: str, *, after: str = "") -> AsyncIterator[Listed]:
+        """Pages of 1,000 (`ListObjectsV2`)."""
+        start = self._full(after) if after else ""
+        token: str | None = None
+        while True:
+            with self._timed("list"):
+                page, token = await self._listing.page(self._full(prefix), start, token)
+            for found in page:
+                yield Listed(found.key.removeprefix(self._prefix), found.bytes)
+            if token is None:
+                return
+
+    async def delete_asset(self, key: str) -> None:
+        """Delete it; that it is gone already is fine."""
+        with self._timed("delete"):
+            await self._listing.delete(self._full(checked_asset_key(key)))
 
     def public_url(self, key: str) -> str:
         """At the CDN, or at the server itself."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 import json
 import secrets
 import tracemalloc
@@ -197,6 +198,72 @@ async def test_a_file_beyond_the_cap_leaves_nothing_behind(store: ObjectStore, t
     with pytest.raises(ValueError, match="more than 10"):
         await store.get_file("x.png", tmp_path / "target", max_bytes=10)
     assert not (tmp_path / "target").exists()
+
+
+async def told_by(store: ObjectStore, prefix: str, after: str = "") -> list[str]:
+    return [found.key async for found in store.list_keys(prefix, after=after)]
+
+
+async def test_a_listing_tells_each_key_below_its_prefix_once_with_its_size(store: ObjectStore) -> None:
+    told = ["A/main/x.json", "A/side/x.json", "A-1/main/x.json", "_ledger/jobs/ab/abcd.json", "a~20b/main/x.json", "z"]
+    for number, key in enumerate(told):
+        await store.create(key, b"x" * number)
+    found = [listed async for listed in store.list_keys("")]
+    assert {listed.key: listed.bytes for listed in found} == {key: number for number, key in enumerate(told)}
+    assert len(found) == len(told)
+    assert await told_by(store, "A/") == ["A/main/x.json", "A/side/x.json"]
+    assert sorted(await told_by(store, "A")) == ["A-1/main/x.json", "A/main/x.json", "A/side/x.json"]
+    assert await told_by(store, "_ledger/jobs/ab/ab") == ["_ledger/jobs/ab/abcd.json"]
+    assert await told_by(store, "", after="_ledger0") == ["a~20b/main/x.json", "z"]
+    assert await told_by(store, "A/", after="A/main/x.json") == ["A/side/x.json"]
+    assert await told_by(store, "nowhere/") == []
+
+
+async def test_a_listing_of_many_pages_tells_each_key_once_and_each_folder_in_one_piece(store: ObjectStore) -> None:
+    told = [f"S{number % 7}/main/{number}.json" for number in range(2_100)]
+    at_once = asyncio.Semaphore(16)
+
+    async def write(key: str) -> None:
+        async with at_once:
+            await store.create(key, key.encode())
+
+    await asyncio.gather(*map(write, told))
+    found = await told_by(store, "")
+    assert sorted(found) == sorted(told)
+    assert [folder for folder, _ in itertools.groupby(key.split("/")[0] for key in found)] == [
+        f"S{number}" for number in range(7)
+    ]
+
+
+async def test_an_empty_store_lists_nothing(store: ObjectStore) -> None:
+    assert await told_by(store, "") == []
+
+
+async def test_a_deleted_asset_is_gone_and_may_be_deleted_and_put_again(store: ObjectStore, tmp_path: Path) -> None:
+    key, other = (keys.asset_key("S", "main", "raw", digit * 20, "png") for digit in "ab")
+    path, sha256 = spooled(tmp_path, b"picture")
+    for each in (key, other):
+        await store.put_file(each, path, content_type="image/png", sha256=sha256)
+    await store.delete_asset(key)
+    await store.delete_asset(key)
+    assert await store.stat(key) is None
+    assert await told_by(store, "") == [other]
+    assert (await store.put_file(key, path, content_type="image/png", sha256=sha256)).bytes == 7
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        keys.manifest_key("S", "main"), keys.job_key_path("ab12"), keys.newest_path("S", "main"), "", "S", "S/main/",
+        "../S/main/raw-aaaaaaaaaaaaaaaaaaaa.png", "S/main/raw-aaaaaaaaaaaaaaaaaaaa.png/..", "S/main/holiday-1.jpg",
+        "_ledger/jobs/raw-aaaaaaaaaaaaaaaaaaaa.png",
+    ],
+)  # fmt: skip
+async def test_what_is_no_asset_cannot_be_deleted(store: ObjectStore, key: str) -> None:
+    if key:
+        await store.create("S/main/manifest.json", b"{}")
+    with pytest.raises(ValueError, match="not an asset's key"):
+        await store.delete_asset(key)
 
 
 @pytest.mark.parametrize("hostile", HOSTILE_IDS)

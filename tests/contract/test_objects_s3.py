@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from stream.core.errors import Resource, Unavailable
 from stream.objects.choose import open_store
+from stream.objects.keys import asset_key
 from stream.objects.options import InputMode, StoreOptions
 from stream.objects.port import ObjectStore
 from tests.contract.stores import Calls, HastyClock, opened, recorder, s3_options, s3_store
@@ -146,6 +147,35 @@ async def test_a_store_that_never_answers_is_unavailable(lossy: ObjectStore, pro
     with pytest.raises(Unavailable) as told:
         await lossy.create("doc", b"ours")
     assert told.value.resource is Resource.STORE
+
+
+@pytest.mark.parametrize("loss", [Fault.CUT_MIDWAY, Fault.CUT_ANSWER, Fault.SWALLOW_ANSWER, Fault.ERROR_ANSWER])
+async def test_a_listing_and_a_deletion_go_again(
+    direct: ObjectStore, lossy: ObjectStore, proxy: FaultyProxy, loss: Fault, tmp_path: Path
+) -> None:
+    key = asset_key("S", "main", "raw", "a" * 20, "png")
+    path = tmp_path / "spooled"
+    path.write_bytes(b"picture")
+    await direct.put_file(key, path, content_type="image/png", sha256=hashlib.sha256(b"picture").hexdigest())
+    proxy.plan("GET", loss)
+    assert [found.key async for found in lossy.list_keys("S/")] == [key]
+    proxy.plan("DELETE", loss)
+    await lossy.delete_asset(key)
+    assert await direct.stat(key) is None
+    assert proxy.struck == 2
+
+
+async def test_a_neighbour_below_another_prefix_is_neither_told_nor_deleted(
+    s3: S3Server, bucket: str, prefix: str
+) -> None:
+    """Two shops in one bucket, one's prefix the beginning of the other's."""
+    async with s3_store(s3, bucket, f"{prefix}/shop") as ours, s3_store(s3, bucket, f"{prefix}/shop-2") as theirs:
+        key = asset_key("S", "main", "raw", "a" * 20, "png")
+        await theirs.create(key, b"theirs")
+        await ours.create("S/main/manifest.json", b"ours")
+        assert [found.key async for found in ours.list_keys("")] == ["S/main/manifest.json"]
+        await ours.delete_asset(key)
+        assert await theirs.read(key) is not None
 
 
 @pytest.mark.parametrize("trouble", ["nobody listens", "wrong keys", "no bucket"])

@@ -82,6 +82,27 @@ def test_a_hash_or_extension_that_is_no_word_is_refused(recipe: str, extension: 
         keys.asset_key("sku", "main", "asset", recipe, extension)
 
 
+@given(HOSTILE, HOSTILE, HOSTILE, st.from_regex(r"[0-9a-f]{64}", fullmatch=True), st.integers(0, 999_999))
+def test_an_assets_key_tells_its_image_its_job_and_its_generation(
+    sku: str, image: str, asset: str, job_key: str, generation: int
+) -> None:
+    key = keys.asset_key(sku, image, asset, keys.recipe_hash(job_key, generation), "webp")
+    unit = f"{keys.quote(sku)}/{keys.quote(image)}"
+    assert keys.read_asset_key(key) == keys.AssetName(unit, job_key[:20], generation)
+    assert keys.job_key_path(job_key).startswith(keys.job_prefix(job_key[:20]))
+
+
+@given(HOSTILE, HOSTILE, st.text(max_size=80))
+def test_documents_and_foreign_keys_are_no_assets(sku: str, image: str, foreign: str) -> None:
+    made = [keys.manifest_key(sku, image), keys.newest_path(sku, image), keys.version_path(sku, sku, image), foreign]
+    assert [keys.read_asset_key(key) for key in made] == [None] * len(made)
+
+
+def test_two_generations_of_a_job_never_share_a_key() -> None:
+    assert keys.recipe_hash("3fcaa17bb55a6e29b8ac" + "0" * 44, 0) == "3fcaa17bb55a6e29b8ac"
+    assert keys.recipe_hash("3fcaa17bb55a6e29b8ac" + "0" * 44, 2) == "3fcaa17bb55a6e29b8acx2"
+
+
 @pytest.mark.parametrize("job_key", ["", "abc", "../..", "a/bcd", "x" * 129])
 def test_a_job_key_that_is_none_is_refused(job_key: str) -> None:
     with pytest.raises(ValueError, match="job key"):
