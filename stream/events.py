@@ -99,6 +99,10 @@ class Place(Frozen):
             )
         if self.kind is not OrderKind.OFFSET:
             return _sign((self.value,), (other.value,))
+        return self.compare_arrival(other)
+
+    def compare_arrival(self, other: "Place") -> int:
+        """The same by where the two entered, whatever orders the image."""
         if self._is_of_one_life(other):
             return _sign((self.origin.offset, self.origin.index), (other.origin.offset, other.origin.index))
         return _sign(self._by_time(), other._by_time())  # noqa: SLF001 - of the same class

@@ -33,6 +33,8 @@ class Reason(StrEnum):
     """The job did not end within its deadline; its id is kept and a replay polls on."""
     BAD_RESULT = "bad-result"
     """The finished job's result is unusable: no URL, expired, not a picture, wrong shape."""
+    ASSET_MISSING = "asset-missing"
+    """An asset that the stage record names was deleted since (`skustream gc`, or by hand)."""
     AMBIGUOUS_SUBMIT = "ambiguous-submit"
     """A submit's answer was lost; the job may exist and be charged. Buying again is a person's decision (L2)."""
     RETRIES_EXHAUSTED = "retries-exhausted"

@@ -39,12 +39,21 @@ class Ledger:
         record = read_document(JobRecord, path, document.body)
         return Entry(record, document.tag, document.age_seconds)
 
+    async def usable(self, key: str) -> Entry | None:
+        """As `look`, for whoever would use the assets: a condemned job is settled again before it is told."""
+        while True:
+            entry = await self.look(key)
+            if entry is None or entry.state is not LedgerState.CONDEMNED:
+                return entry
+            await self._change(entry, {"state": LedgerState.SETTLED})
+
     async def claim(
         self, key: str, operation: str, payer: Payer, seen: Entry | None, *, claim_id: str | None = None
     ) -> Entry | None:
         """Claim the job, only just before its POST; None when somebody else was quicker.
 
-        `seen` is the entry the decision rests on: None, `released`, or `failed` (then the attempt number rises).
+        `seen` is the entry the decision rests on: None, `released`, or `failed` and `collected` (then the attempt
+        number rises; failures of a collected purchase count no more).
         `claim_id` names the claim, where the caller has marked the input with it.
         """
         if seen is not None and seen.state not in BUYABLE:
@@ -56,12 +65,13 @@ class Ledger:
             operation=operation,
             nonce=_nonce(),
             claim=claim_id or new_claim_id(),
-            attempt=1 + len(before.failed_jobs if before else ()),
+            attempt=1 + (sum(map(len, (before.failed_jobs, *before.collected))) if before else 0),
             payer=payer,
             claimed_at=self._clock.wall(),
             lease_seconds=self._lease_seconds,
             failed_jobs=before.failed_jobs if before else (),
             failed_credits=before.failed_credits if before else Decimal(0),
+            collected=before.collected if before else (),
         )
         path, body = job_key_path(key), dump(record)
         try:
@@ -128,11 +138,42 @@ class Ledger:
         """The job outlived its deadline; its id stays."""
         return await self._move(entry, RUNNING, {"state": LedgerState.OVERDUE, "detail": detail})
 
-    async def settle_local(self, key: str, operation: str, assets: dict[str, Asset]) -> Entry | None:
-        """Note work done here (nothing bought), so that a re-sent event need not repeat it. None: noted already."""
-        record = JobRecord(key=key, state=LedgerState.SETTLED, operation=operation, nonce=_nonce(), assets=assets)
-        tag = await self._documents.create(job_key_path(key), dump(record))
+    async def settle_local(
+        self, key: str, operation: str, assets: dict[str, Asset], seen: Entry | None = None
+    ) -> Entry | None:
+        """Note work done here (nothing bought), so that a re-sent event need not repeat it. None: noted already.
+
+        `seen` is None, or the `collected` entry whose assets were made anew.
+        """
+        record = JobRecord(
+            key=key, state=LedgerState.SETTLED, operation=operation, nonce=_nonce(), assets=assets,
+            collected=seen.record.collected if seen else (),
+        )  # fmt: skip
+        path, body = job_key_path(key), dump(record)
+        tag = await (self._documents.create(path, body) if seen is None else self._replace(path, body, seen.tag))
         return Entry(record, tag, 0.0) if tag is not None else None
+
+    async def condemn(self, entry: Entry) -> bool:
+        """Superseded: `settled` becomes `condemned`; False when the entry changed meanwhile."""
+        return await self._change(entry, {"state": LedgerState.CONDEMNED})
+
+    async def collect(self, entry: Entry) -> bool:
+        """Nobody may use the assets any more: `condemned` becomes `collected`, and only then they may be deleted.
+
+        False when the entry changed meanwhile: somebody needs them.
+        """
+        record = entry.record
+        attempts = (*record.failed_jobs, record.job_id or "synchronous") if record.attempt else ()
+        fresh = JobRecord(
+            key=record.key, state=LedgerState.COLLECTED, operation=record.operation, nonce=_nonce(),
+            collected=(*record.collected, attempts),
+        )  # fmt: skip
+        return await self._replace(job_key_path(record.key), dump(fresh), entry.tag) is not None
+
+    async def _change(self, entry: Entry, change: dict[str, Any]) -> bool:
+        """Apply `change` to exactly the version seen; False when another stands there."""
+        record = entry.record.model_copy(update={**change, "nonce": _nonce()})
+        return await self._replace(job_key_path(record.key), dump(record), entry.tag) is not None
 
     async def _move(self, entry: Entry, allowed: frozenset[LedgerState], change: dict[str, Any]) -> Entry:
         """Apply `change` while the entry is of the same claim and in an allowed state; else return what stands.

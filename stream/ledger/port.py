@@ -32,9 +32,13 @@ class LedgerState(StrEnum):
     """Still running past its deadline: a letter holds its id; a replay polls on."""
     AMBIGUOUS = "ambiguous"
     """Perhaps bought: a person decides. A late `accepted` wins over it."""
+    CONDEMNED = "condemned"
+    """Settled, and `skustream gc` found its assets superseded. Whoever needs them takes it back to `settled`, free."""
+    COLLECTED = "collected"
+    """Its assets were deleted, by a person's decision: who needs them buys anew, under new keys."""
 
 
-BUYABLE = frozenset({LedgerState.RELEASED, LedgerState.FAILED})
+BUYABLE = frozenset({LedgerState.RELEASED, LedgerState.FAILED, LedgerState.COLLECTED})
 RUNNING = frozenset({LedgerState.ACCEPTED, LedgerState.OVERDUE})
 
 
@@ -71,11 +75,18 @@ class JobRecord(Frozen):
     failed_jobs: tuple[str, ...] = ()
     failed_credits: Decimal = Decimal(0)
     """What the failed attempts cost, as PixelAPI last told; `credits` is the present attempt's alone."""
+    collected: tuple[tuple[str, ...], ...] = ()
+    """Each time `skustream gc` deleted the job's assets: the ids of the attempts that had made them, oldest first."""
 
     @property
     def total_credits(self) -> Decimal:
         """What the job cost so far, all attempts."""
         return self.credits + self.failed_credits
+
+    @property
+    def generation(self) -> int:
+        """How often its assets were collected: a part of the keys of what is made from now on."""
+        return len(self.collected)
 
 
 @dataclass(frozen=True, slots=True)

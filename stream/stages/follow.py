@@ -182,7 +182,7 @@ async def _settle(desk: Desk, errand: Errand, entry: Entry, report: JobReport, p
         picture = await look_at(desk, spooled.path)
         await desk.workers.run(errand.check, spooled.path, picture)
         seconds = poll.elapsed_seconds
-        naming = Naming(errand.stage.makes, errand.job.short)
+        naming = Naming(errand.stage.makes, errand.job.after(entry).short)
         asset = await rehost(desk, errand.record, naming, spooled.path, picture, sha256=spooled.sha256, seconds=seconds)
     charged = report.credits if report.credits is not None else entry.record.credits
     paid = asset.model_copy(update={"credits": charged + entry.record.failed_credits})

@@ -27,7 +27,9 @@ HOUSE: Mapping[str, Operation[Any]] = {
 }
 """Who does each of `operations.OPERATIONS`."""
 
-NOTHING_TO_BRING = frozenset({Reason.JOB_FAILED, Reason.JOB_BLOCKED, Reason.TOO_MANY_PIXELS, Reason.BAD_RESULT})
+NOTHING_TO_BRING = frozenset(
+    {Reason.JOB_FAILED, Reason.JOB_BLOCKED, Reason.TOO_MANY_PIXELS, Reason.BAD_RESULT, Reason.ASSET_MISSING}
+)
 """Ends of a stale event's job that leave nothing in the air: the event is superseded all the same."""
 
 

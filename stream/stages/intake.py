@@ -17,7 +17,7 @@ from stream.ledger.port import LedgerState
 from stream.pipeline import RAW_ASSET
 from stream.records import Asset, StageRecord
 from stream.stages.desk import Desk
-from stream.stages.recipes import RAW_RECIPE, JobName, job_name
+from stream.stages.recipes import RAW_RECIPE, job_name
 from stream.stages.rehost import Naming, look_at, rehost
 
 log = structlog.get_logger(__name__)
@@ -42,18 +42,18 @@ async def take_in(desk: Desk, record: StageRecord) -> StageRecord:
     version = known or await _told_version(desk, record)
     record = record.with_assets({}, source_version=version)
     name = job_name(record, RAW_RECIPE)
-    entry = await desk.ledger.look(name.key)
+    entry = await desk.ledger.usable(name.key)
     if entry is not None and entry.state is LedgerState.SETTLED:
         asset = entry.record.assets[RAW_ASSET]
     else:
-        asset = await _fetched(desk, record, name)
-        await desk.ledger.settle_local(name.key, RAW_ASSET, {RAW_ASSET: asset})
+        asset = await _fetched(desk, record, Naming(RAW_ASSET, name.after(entry).short))
+        await desk.ledger.settle_local(name.key, RAW_ASSET, {RAW_ASSET: asset}, entry)
     if known is None and await desk.versions.remember(record, version) != version:
         return await take_in(desk, record.model_copy(update={"source_version": None}))
     return record.with_assets({RAW_ASSET: asset})
 
 
-async def _fetched(desk: Desk, record: StageRecord, name: JobName) -> Asset:
+async def _fetched(desk: Desk, record: StageRecord, naming: Naming) -> Asset:
     started = desk.clock.monotonic()
     async with _photo(desk, record) as photo:
         try:
@@ -61,7 +61,6 @@ async def _fetched(desk: Desk, record: StageRecord, name: JobName) -> Asset:
         except NotAPicture as error:
             raise _about_the_photo(Reason.INVALID_IMAGE, str(error), record.event.raw_url) from None
         seconds = desk.clock.monotonic() - started
-        naming = Naming(RAW_ASSET, name.short)
         return await rehost(desk, record, naming, photo.path, picture, sha256=photo.sha256, seconds=seconds)
 
 
@@ -100,7 +99,7 @@ async def taken_in(desk: Desk, record: StageRecord) -> StageRecord | None:
     if version is None:
         return None
     record = record.with_assets({}, source_version=version)
-    entry = await desk.ledger.look(job_name(record, RAW_RECIPE).key)
+    entry = await desk.ledger.usable(job_name(record, RAW_RECIPE).key)
     if entry is None or entry.state is not LedgerState.SETTLED:
         return None
     return record.with_assets({RAW_ASSET: entry.record.assets[RAW_ASSET]})

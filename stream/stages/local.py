@@ -16,7 +16,7 @@ from stream.records import Asset, StageRecord
 from stream.stages.desk import Desk
 from stream.stages.operation import Operation, ParamsT
 from stream.stages.recipes import JobName, job_name, recipe_with
-from stream.stages.rehost import Naming, look_at, rehost
+from stream.stages.rehost import Naming, fetch_input, look_at, rehost
 
 
 class LocalOperation(Operation[ParamsT]):
@@ -33,11 +33,11 @@ class LocalOperation(Operation[ParamsT]):
     async def make(self, desk: Desk, record: StageRecord, stage: Stage, params: ParamsT) -> Mapping[str, Asset]:
         """What was made before, or `pictures`."""
         job = job_name(record, recipe_with(stage, params, record, desk.pipeline.route(record.event)))
-        entry = await desk.ledger.look(job.key)
+        entry = await desk.ledger.usable(job.key)
         if entry is not None and entry.state is LedgerState.SETTLED:
             return entry.record.assets
-        made = await self.pictures(desk, record, stage, params, job)
-        await desk.ledger.settle_local(job.key, self.name, made)
+        made = await self.pictures(desk, record, stage, params, job.after(entry))
+        await desk.ledger.settle_local(job.key, self.name, made, entry)
         return made
 
 
@@ -63,7 +63,7 @@ class DrawnOperation(LocalOperation[ParamsT]):
         started = desk.clock.monotonic()
         needed = stage.inputs(record.assets)[0]
         async with desk.downloads.scratch() as source, desk.downloads.scratch() as target:
-            await desk.objects.get_file(record.assets[needed].key, source, max_bytes=desk.limits.max_bytes)
+            await fetch_input(desk, record.assets[needed], source)
             try:
                 sha256 = await desk.workers.run(self._draw_to, target, source, params)
                 picture = await look_at(desk, target)

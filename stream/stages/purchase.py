@@ -22,6 +22,7 @@ from stream.stages.desk import Desk
 from stream.stages.errand import Errand, with_facts
 from stream.stages.follow import follow
 from stream.stages.reconcile import told_by
+from stream.stages.rehost import demand_input, fetch_input
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
@@ -54,7 +55,7 @@ async def obtain(desk: Desk, errand: Errand) -> Asset:
     async with desk.lock(key):
         try:
             while True:
-                entry = await desk.ledger.look(key)
+                entry = await desk.ledger.usable(key)
                 asset = _settled(desk, errand, entry)
                 if asset is not None:
                     return asset
@@ -65,7 +66,7 @@ async def obtain(desk: Desk, errand: Errand) -> Asset:
 
 async def _next_step(desk: Desk, errand: Errand, entry: Entry | None) -> None:
     """One step along the ledger's states; the caller looks again."""
-    if entry is None or entry.state is LedgerState.RELEASED:
+    if entry is None or entry.state in {LedgerState.RELEASED, LedgerState.COLLECTED}:
         await _buy(desk, errand, entry)
     elif entry.state is LedgerState.FAILED:
         if len(entry.record.failed_jobs) >= errand.stage.job_attempts:
@@ -195,11 +196,12 @@ async def _picture(desk: Desk, errand: Errand, claim_id: str) -> AsyncIterator[s
     source = errand.source
     url = await desk.objects.fetch_url(source.key, valid_seconds=PRESIGNED_SECONDS, mark=claim_id)
     if url is not None:
+        await demand_input(desk, source)  # a dead URL may cost an attempt
         yield url
         return
     filename = f"{claim_id}-{source.key.replace('/', '_')}"
     async with desk.downloads.scratch() as path:
-        await desk.objects.get_file(source.key, path, max_bytes=desk.limits.max_bytes)
+        await fetch_input(desk, source, path)
         yield Upload(path, filename, source.content_type)
 
 

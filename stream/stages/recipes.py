@@ -1,16 +1,18 @@
 """How an asset is made, as a hash: the job key that L2 counts by, and the names that make CDN keys immutable.
 
-Comes in: an event, its source version and the stages on its route. Goes out: recipes, job keys, short hashes.
+Comes in: an event, its source version and the stages on its route. Goes out: recipes, job keys, what asset keys carry.
 A recipe is the chain of operations and parameters from the photo on, so that a changed prompt makes a new job and the
 set of stale assets is known. Names of stages and assets are not in it: renaming buys nothing again.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
+from stream.ledger.port import Entry
+from stream.objects.keys import recipe_hash
 from stream.operations import Params
 from stream.pipeline import Stage
 from stream.records import StageRecord
@@ -19,19 +21,23 @@ Recipe = list[Any]
 """`["raw"]`, or `[operation, parameters, recipe of each input ...]`."""
 
 RAW_RECIPE: Recipe = ["raw"]
-SHORT_HASH_CHARACTERS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class JobName:
-    """`key`: 64 hex characters, the ledger's name of the job. `short`: what asset keys carry."""
+    """`key`: 64 hex characters, the ledger's name of the job. `generation`: how often its assets were collected."""
 
     key: str
+    generation: int = 0
 
     @property
     def short(self) -> str:
-        """Enough of the key to never meet another version's within one image."""
-        return self.key[:SHORT_HASH_CHARACTERS]
+        """What asset keys carry: enough of the key to never meet another version's within one image."""
+        return recipe_hash(self.key, self.generation)
+
+    def after(self, entry: Entry | None) -> "JobName":
+        """The name under which to make the job's assets now, `entry` being what the ledger says of it."""
+        return replace(self, generation=entry.record.generation if entry is not None else 0)
 
 
 def recipe_of(asset: str, record: StageRecord, route: tuple[Stage, ...]) -> Recipe:

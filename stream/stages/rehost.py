@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from stream.core.errors import Reason, Rejected
 from stream.images.inspect import Picture, inspect, verify
 from stream.objects.keys import asset_key
 from stream.objects.port import StoredFile
@@ -31,6 +32,24 @@ def _look(path: Path, desk: Desk) -> Picture:
     picture = inspect(path, desk.limits)
     verify(path)
     return picture
+
+
+async def demand_input(desk: Desk, source: Asset) -> None:
+    """Raises `Rejected(asset-missing)` for an input that was deleted since the record was written."""
+    if await desk.objects.stat(source.key) is None:
+        raise _missing(source.key)
+
+
+async def fetch_input(desk: Desk, source: Asset, path: Path) -> None:
+    """A stage's input, copied to `path`. Raises `Rejected(asset-missing)`."""
+    try:
+        await desk.objects.get_file(source.key, path, max_bytes=desk.limits.max_bytes)
+    except FileNotFoundError:
+        raise _missing(source.key) from None
+
+
+def _missing(key: str) -> Rejected:
+    return Rejected(Reason.ASSET_MISSING, f"{key} is not in the store any more; publish the event anew")
 
 
 async def rehost(

@@ -14,7 +14,7 @@ from stream.records import Asset, StageRecord
 from stream.stages.desk import Desk
 from stream.stages.local import LocalOperation
 from stream.stages.recipes import JobName
-from stream.stages.rehost import asset_of
+from stream.stages.rehost import asset_of, fetch_input
 
 
 class Thumbnails(LocalOperation[ThumbnailParams]):
@@ -26,7 +26,7 @@ class Thumbnails(LocalOperation[ThumbnailParams]):
     async def pictures(
         self, desk: Desk, record: StageRecord, stage: Stage, params: ThumbnailParams, job: JobName
     ) -> dict[str, Asset]:
-        """Of every source that is there. Raises `Rejected(bad-result)` for a damaged one."""
+        """Of every source that is there. Raises `Rejected(bad-result | asset-missing)`."""
         made: dict[str, Asset] = {}
         for name in stage.inputs(record.assets):
             made |= await _of(desk, record, job, name, params)
@@ -36,7 +36,7 @@ class Thumbnails(LocalOperation[ThumbnailParams]):
 async def _of(desk: Desk, record: StageRecord, job: JobName, name: str, params: ThumbnailParams) -> dict[str, Asset]:
     started = desk.clock.monotonic()
     async with desk.downloads.scratch() as source, desk.downloads.scratch() as folder:
-        await desk.objects.get_file(record.assets[name].key, source, max_bytes=desk.limits.max_bytes)
+        await fetch_input(desk, record.assets[name], source)
         try:
             files = await desk.workers.run(make, source, params, folder)
         except NotAPicture as error:
