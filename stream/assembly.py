@@ -41,7 +41,7 @@ from stream.notifications.pattern import KeyPattern
 from stream.notifications.reading import EntryReader
 from stream.objects.choose import open_store
 from stream.objects.options import InputMode, StoreOptions
-from stream.objects.port import Documents, ObjectStore
+from stream.objects.port import ObjectStore
 from stream.objects.s3_sources import S3Sources
 from stream.pipeline import Pipeline, Stage, load_pipeline
 from stream.pixelapi.client import HttpPixelApi, default_user_agent
@@ -180,8 +180,8 @@ async def _open_desk(
 
 
 @asynccontextmanager
-async def open_documents(settings: Settings) -> AsyncIterator[Documents]:
-    """The store's conditional documents alone, for commands that note and look up."""
+async def open_objects(settings: Settings) -> AsyncIterator[ObjectStore]:
+    """The store alone, for commands that note, look up and clear away. Nothing is asked of it before its first call."""
     objects = await _open_objects(settings, SystemClock(), SilentRecorder())
     try:
         yield objects

@@ -95,11 +95,11 @@ def _time_of(text: str) -> float:
 
 
 def _note(chosen: "Settings", batch: str) -> "BatchNote | None":
-    from stream.assembly import open_documents  # noqa: PLC0415 - help stays quick
+    from stream.assembly import open_objects  # noqa: PLC0415 - help stays quick
     from stream.catalog.notes import BatchNotes  # noqa: PLC0415
 
     async def found() -> "BatchNote | None":
-        async with open_documents(chosen) as documents:
+        async with open_objects(chosen) as documents:
             return await BatchNotes(documents).find(batch)
 
     return asyncio.run(found())

@@ -181,11 +181,11 @@ class _Sending:
 
 
 def _in_store(chosen: "Settings", act: Callable[["BatchNotes"], Any]) -> None:
-    from stream.assembly import open_documents  # noqa: PLC0415 - help stays quick
+    from stream.assembly import open_objects  # noqa: PLC0415 - help stays quick
     from stream.catalog.notes import BatchNotes  # noqa: PLC0415
 
     async def acting() -> None:
-        async with open_documents(chosen) as documents:
+        async with open_objects(chosen) as documents:
             await act(BatchNotes(documents))
 
     asyncio.run(acting())

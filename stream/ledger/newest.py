@@ -47,6 +47,12 @@ class Newest:
             if written is not None:
                 return
 
+    async def place(self, sku_id: str, image_id: str) -> Place | None:
+        """The place of the image's newest known event."""
+        path = newest_path(sku_id, image_id)
+        known = _known(path, await self._documents.read(path))
+        return None if known is None else known.place
+
     async def superseding(self, record: StageRecord) -> Origin | None:
         """The origin of the newer event that makes `record` stale, or None while it is the newest known.
 

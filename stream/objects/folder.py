@@ -10,7 +10,7 @@ import hashlib
 import io
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -81,7 +81,7 @@ class FolderStore:
         """The facts, the hash computed by reading; or None."""
         return await self._run("stat", self._stat, key)
 
-    async def list_keys(self, prefix: str, *, after: str = "") -> AsyncIterator[Listed]:
+    async def list_keys(self, prefix: str, *, after: str = "") -> AsyncGenerator[Listed, None]:
         """Read folder by folder, a page at a time; links are not followed."""
         folder = prefix.rpartition("/")[0]
         found = self._walk(self._path(folder) if folder else self._root, f"{folder}/" if folder else "", prefix, after)

@@ -13,6 +13,8 @@ LEDGER = "_ledger"
 BATCHES = "_batches"
 """Notes about submitted catalogs, apart from SKUs for the same reason."""
 
+MANIFEST = "manifest.json"
+
 _MAX_QUOTED = 120
 _KEPT_OF_LONG = 80
 _SAFE = re.compile(r"[A-Za-z0-9._-]")
@@ -104,7 +106,7 @@ def checked_asset_key(key: str) -> str:
 
 def manifest_key(sku_id: str, image_id: str) -> str:
     """`<sku>/<image>/manifest.json`; assets carry a hyphen there, so none is called so."""
-    return f"{quote(sku_id)}/{quote(image_id)}/manifest.json"
+    return f"{quote(sku_id)}/{quote(image_id)}/{MANIFEST}"
 
 
 def job_key_path(job_key: str) -> str:

@@ -4,7 +4,7 @@ Comes in and goes out: what `port.ObjectStore` says.
 """
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +73,7 @@ class MemoryStore:
         standing = self._objects.get(key)
         return None if standing is None else _facts(key, standing)
 
-    async def list_keys(self, prefix: str, *, after: str = "") -> AsyncIterator[Listed]:
+    async def list_keys(self, prefix: str, *, after: str = "") -> AsyncGenerator[Listed, None]:
         """What stood when the listing began, and still stands."""
         for key in sorted(self._objects):
             standing = self._objects.get(key)

@@ -4,7 +4,7 @@ Comes in: spooled files and small JSON documents. Goes out: stored facts, versio
 Every method raises `Unavailable(store)` when the store cannot be reached or refuses us: never the event's fault.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -88,7 +88,7 @@ class ObjectStore(Documents, Protocol):
         """The facts of the object at `key`, or None."""
         ...
 
-    def list_keys(self, prefix: str, *, after: str = "") -> AsyncIterator[Listed]:
+    def list_keys(self, prefix: str, *, after: str = "") -> AsyncGenerator[Listed, None]:
         """Every object whose key begins with `prefix` and stands behind `after`, in order of keys, page by page.
 
         Each object that stands throughout is told once; what comes or goes meanwhile may be told or not. Objects of

@@ -11,7 +11,7 @@ success we read back what stands there:
 - anything else: another's write stands there, and the answer is None.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -85,7 +85,7 @@ class S3Store:
         with self._timed("stat"):
             return await self._files.stat(self._full(key), key)
 
-    async def list_keys(self, prefix: str, *, after: str = "") -> AsyncIterator[Listed]:
+    async def list_keys(self, prefix: str, *, after: str = "") -> AsyncGenerator[Listed, None]:
         """Pages of 1,000 (`ListObjectsV2`)."""
         start = self._full(after) if after else ""
         token: str | None = None

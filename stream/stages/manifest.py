@@ -43,7 +43,7 @@ class Manifest(Frozen):
     updated_at: float
     nonce: str
 
-    def keys(self) -> set[str]:
+    def shown_keys(self) -> set[str]:
         """Every asset shown."""
         return {asset.key for asset in self.assets.values()}
 
@@ -85,7 +85,7 @@ def _outranks(standing: Manifest, record: StageRecord) -> bool:
     if order:
         return order < 0
     is_later = record.place.compare_arrival(standing.place) < 0
-    return is_later and standing.keys() != {asset.key for asset in record.assets.values()}
+    return is_later and standing.shown_keys() != {asset.key for asset in record.assets.values()}
 
 
 def _makers(record: StageRecord) -> set[AssetName]:
