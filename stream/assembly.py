@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import unquote
 
 import structlog
@@ -152,7 +153,7 @@ async def _open_desk(
     stack.push_async_callback(objects.aclose)
     await objects.probe()
     quota = _quota(settings, clock, recorder)
-    api = _api(settings, pipeline, quota, clock, recorder)
+    api = open_api(settings, clock, recorder, on_throttle=quota.throttle, own_endpoints=_own_endpoints(pipeline))
     stack.push_async_callback(api.aclose)
     downloads = _downloads(settings, clock, recorder)
     stack.push_async_callback(downloads.aclose)
@@ -228,7 +229,15 @@ def _quota(settings: Settings, clock: Clock, recorder: Recorder) -> MemoryQuota:
     )
 
 
-def _api(settings: Settings, pipeline: Pipeline, quota: MemoryQuota, clock: Clock, recorder: Recorder) -> HttpPixelApi:
+def open_api(
+    settings: Settings,
+    clock: Clock,
+    recorder: Recorder,
+    *,
+    on_throttle: Callable[[float], None] = lambda _: None,
+    own_endpoints: Mapping[str, Endpoint] = MappingProxyType({}),
+) -> HttpPixelApi:
+    """PixelAPI as the settings name it; nothing is sent yet. Raises `Misconfigured`."""
     return HttpPixelApi(
         base_url=settings.pixelapi_base,
         api_key=settings.need_pixelapi_key(),
@@ -236,8 +245,8 @@ def _api(settings: Settings, pipeline: Pipeline, quota: MemoryQuota, clock: Cloc
         submit_timeout_seconds=settings.submit_timeout_seconds,
         clock=clock,
         recorder=recorder,
-        on_throttle=quota.throttle,
-        own_endpoints=_own_endpoints(pipeline),
+        on_throttle=on_throttle,
+        own_endpoints=own_endpoints,
     )
 
 

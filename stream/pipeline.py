@@ -94,11 +94,17 @@ class Pipeline(Frozen):
         made = {RAW_ASSET}
         names: set[str] = set()
         cards: dict[str, Card] = {}
+        complaints: list[str] = []
         for stage in self.stages:
-            _lint_operation(stage, cards)
-            _lint_stage(stage, made, names)
+            try:
+                _lint_operation(stage, cards)
+                _lint_stage(stage, made, names)
+            except ValueError as error:
+                complaints.append(str(error))
             made.add(stage.makes)
             names.add(stage.name)
+        if complaints:
+            raise ValueError("\n".join(complaints))  # one line for each stage, so that one mistake hides no other
         return self
 
     def index(self, name: str) -> int:
@@ -209,13 +215,13 @@ def load_pipeline(path: Path | None) -> Pipeline:
 
 
 def read_pipeline(text: str, *, source: str) -> Pipeline:
-    """A pipeline from YAML text; `source` names it in errors."""
+    """A pipeline from YAML text; `source` names it in errors. Raises `Misconfigured`, one line for each wrong stage."""
     try:
         return Pipeline.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise Misconfigured(f"{source}: not YAML: {error}") from None
     except ValidationError as error:
-        raise Misconfigured(f"{source}: {_misreading(error)}") from None
+        raise Misconfigured("\n".join(f"{source}: {line}" for line in _misreading(error).splitlines())) from None
 
 
 def _misreading(error: ValidationError) -> str:

@@ -176,7 +176,7 @@ def _plan_cells(line: "PlanLine") -> list[str]:
     return [
         line.name,
         _amount(line.credits),
-        _amount(line.purchases),
+        UNKNOWN if line.purchases is None else f"{line.purchases:,.2f}",
         _amount(line.whole_purchases),
         _amount(line.dollars),
         _amount(line.requests_per_minute),

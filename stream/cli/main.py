@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import collect, contract, cost, demo, pipeline, run, simulate, status, submit, topics
+from stream.cli import check, collect, contract, cost, demo, pipeline, run, simulate, status, submit, topics
 from stream.cli.front import EXIT_CODES, group
 
 app = group(f"Raw product photos in, finished and re-hosted assets out: a Kafka worker for PixelAPI.\n\n{EXIT_CODES}")
 app.command("run", epilog=run.EXAMPLES)(run.run)
 app.add_typer(topics.app, name="topics")
 app.add_typer(pipeline.app, name="pipeline")
+app.command("check", epilog=check.EXAMPLES)(check.check)
 app.command("cost", epilog=cost.EXAMPLES)(cost.cost)
 app.command("contract", epilog=contract.EXAMPLES)(contract.contract)
 app.command("submit", epilog=submit.EXAMPLES)(submit.submit)

@@ -43,6 +43,7 @@ from stream.pixelapi.wording import Scrubber
 POLL_LABEL = "poll"
 BALANCE_LABEL = "balance"
 USAGE_LABEL = "usage"
+DIALECT_LABEL = "dialect"
 USAGE_ROWS = 100
 """A job is listed among the newest; so many rows stay well below the longest body we read."""
 
@@ -126,6 +127,23 @@ class HttpPixelApi:
         answer = await self._get(USAGE_LABEL, f"{USAGE_PATH}?limit={USAGE_ROWS}")
         return answers.read_usage(answer, mark, self._scrub)
 
+    async def recognise(self) -> Dialect | None:
+        """The dialect understood here, found without buying: at most one POST for each, of an order with no picture.
+
+        Whoever knows the path refuses such an order (400, 422); where it does not exist the other one is tried. None
+        when neither is known. Raises as `poll` does, and `Transient` for an answer that tells nothing.
+        """
+        chosen = self._dialects.settled
+        for dialect in Dialect if chosen is None else (chosen,):
+            form = form_of(dialect, Order("remove-bg", ""), self._prompt_field)
+            answer = await self._ask(DIALECT_LABEL, hdrs.METH_POST, form.path, orjson.dumps(form.fields))
+            if answers.is_route_missing(answer, self._scrub):
+                continue
+            if not answers.is_route_known(answer) and not answers.is_about_picture(answer, self._scrub):
+                answers.read_poll(answer, self._scrub)  # raises what means the same to every question
+            return dialect
+        return None
+
     async def aclose(self) -> None:
         """Close connections; later calls are `Unavailable`."""
         await self._submits.aclose()
@@ -155,10 +173,16 @@ class HttpPixelApi:
         raise failure
 
     async def _get(self, label: str, path: str) -> Answer:
+        return await self._ask(label, hdrs.METH_GET, path)
+
+    async def _ask(self, label: str, method: str, path: str, body: bytes | None = None) -> Answer:
+        """A question that buys nothing, so that a lost answer is a passing fault."""
         headers = headers_with(self._key.get_secret_value(), self._user_agent)
+        if body is not None:
+            headers[hdrs.CONTENT_TYPE] = "application/json"
         failure: StreamError
         try:
-            answer = await self._asks.exchange(label, hdrs.METH_GET, f"{self._base_url}/{path}", headers=headers)
+            answer = await self._asks.exchange(label, method, f"{self._base_url}/{path}", headers=headers, data=body)
         except UnsentError as error:
             failure = self._outage(error)
         except LostError as error:

@@ -35,7 +35,7 @@ REFUSED: Mapping[str, str] = {
 }
 """Option → why it is refused."""
 
-_SECRET_PARTS = ("password", "secret", "oauthbearer.config", "key.pem", "jaas", "token")
+_SECRET_PARTS = ("password", "passphrase", "secret", "oauthbearer.config", "key.pem", "jaas", "token")
 
 
 def option_of(environment_name: str) -> str:

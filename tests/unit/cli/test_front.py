@@ -31,6 +31,7 @@ def test_help_loads_nothing_heavy() -> None:
         ("topics", "create"),
         ("topics", "check"),
         ("pipeline", "show"),
+        ("check",),
         ("cost",),
         ("simulate",),
         ("demo",),
