@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from stream.core.errors import Reason
 from stream.events import read_raw
 from tests.composed import photos
 from tests.composed.conftest import Plants
@@ -71,14 +70,3 @@ def test_a_broker_that_is_not_there_is_told_by_the_producer(tmp_path: Path) -> N
     )
     assert told.returncode == 1
     assert "not published, send again" in told.stderr
-
-
-def test_the_page_sorts_every_reason_there_is() -> None:
-    table = PAGE.partition("| reason | yours to mend? |")[2]
-    told = [
-        word
-        for row in table.splitlines()
-        if row.startswith("| `")
-        for word in re.findall(r"`([a-z-]+)`", row.split("|")[1])
-    ]
-    assert sorted(told) == sorted(Reason)

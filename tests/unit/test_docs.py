@@ -89,6 +89,12 @@ def test_every_reason_says_whose_fault_it_is_whether_to_replay_and_what_to_do() 
     assert all(all(cells) for cells in table)
 
 
+def test_the_page_for_pim_engineers_sorts_every_reason() -> None:
+    table = rows(section(DOCS / "pim.md", "When it is a letter"))
+    told = [reason for row in table for reason in code(row[0])]
+    assert sorted(told) == sorted(Reason)
+
+
 def test_every_resource_that_pauses_intake_is_told() -> None:
     table = rows(section(DOCS / "reasons.md", "What is not a letter"))
     assert [code(row[0])[0] for row in table] == list(Resource)
