@@ -41,7 +41,7 @@ class WorkerProcess:
     def start(self) -> "WorkerProcess":
         """Begin a life; it is not in its groups yet when this returns."""
         with self.log.open("ab") as log:
-            self._process = leash.start([*_command(), "run", *self._arguments], log=log, env=self._environment)
+            self._process = leash.start([*command(), "run", *self._arguments], log=log, env=self._environment)
         return self
 
     def wait_ready(self) -> "WorkerProcess":
@@ -131,7 +131,8 @@ class WorkerProcess:
 _OURS = ("SKUSTREAM_", "PIXELAPI_", "KAFKA_", "AWS_")
 
 
-def _command() -> list[str]:
+def command() -> list[str]:
+    """How to start `skustream` here."""
     installed = Path(sysconfig.get_path("scripts")) / "skustream"
     return [str(installed)] if installed.exists() else [sys.executable, "-c", _FRONT_DOOR]
 

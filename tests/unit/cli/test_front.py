@@ -33,6 +33,8 @@ def test_help_loads_nothing_heavy() -> None:
         ("pipeline", "show"),
         ("check",),
         ("cost",),
+        ("submit",),
+        ("status",),
         ("simulate",),
         ("demo",),
     ],
