@@ -239,6 +239,13 @@ class Stack:
         code = self._run(name, self.command(name)).wait(60)
         return code, self.said(name)[before:]
 
+    def execute(self, name: str, *words: str) -> tuple[int, str]:
+        """`docker compose exec NAME WORDS`: exit code and what it said."""
+        environment = self._environment(name)
+        program = shutil.which(words[0], path=environment["PATH"]) or words[0]
+        done = subprocess.run([program, *words[1:]], env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout or done.stderr
+
     def stop(self, name: str) -> int:
         """As `docker compose stop`: SIGTERM, and after the grace period SIGKILL. The exit code."""
         return leash.reap(self._processes[name], signal.SIGTERM, timeout_seconds=60)

@@ -21,7 +21,7 @@ from tests.conftest import _demand
 from tests.deploy.rendered import COMPOSE_FILE, ROOT, Service, compose, image, services
 from tests.services.jars import POM
 
-ONE_SHOTS = {"photos", "init"}
+ONE_SHOTS = {"photos", "init", "catalog"}
 OWN_IMAGE = {*ONE_SHOTS, "simulator", "worker"}
 _SETTINGS = {name for field in Settings.model_fields for name in environment_names(field)}
 
@@ -127,7 +127,7 @@ def settings_of(service: Service, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return load()
 
 
-@pytest.mark.parametrize("name", ["init", "worker"])
+@pytest.mark.parametrize("name", ["init", "catalog", "worker"])
 def test_every_variable_is_a_setting_and_every_value_is_taken(
     name: str, model: dict[str, Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +171,7 @@ def test_addresses_and_ports_meet(model: dict[str, Service], monkeypatch: pytest
 
 def test_all_who_use_kafka_and_the_store_use_the_same(model: dict[str, Service]) -> None:
     around = model["init"]["environment"]
+    assert model["catalog"]["environment"] == around
     assert around.items() <= model["worker"]["environment"].items()
 
 

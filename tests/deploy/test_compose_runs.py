@@ -3,7 +3,6 @@
 What needs a Docker daemon (building the image, the network between containers) is not run; the README says so.
 """
 
-import csv
 import hashlib
 import http.client
 import json
@@ -14,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
 
 from stream.pipeline import default_pipeline
 from stream.topics import Topics
 from tests.composed.watcher import Ended, Watcher
 from tests.conftest import _demand
-from tests.deploy.rendered import ROOT, image, services
+from tests.deploy.rendered import image, services
 from tests.deploy.stack import Stack, kafka_properties
 from tests.services.clients import Kafka
 from tests.services.kafka import ExistingKafka
@@ -43,11 +41,19 @@ class Running:
         until(lambda: len(self.watcher.look()) >= count, timeout_seconds=60, what=f"{count} ends")
         return self.watcher.look(1.0)
 
-    def asked(self, path: str) -> Any:
-        """What the simulated provider's books say."""
-        address = f"http://127.0.0.1:{self.stack.ports['simulator']}{path}"
+    def jobs(self) -> list[dict[str, Any]]:
+        """What was bought, by the simulated provider's own books."""
+        address = f"http://127.0.0.1:{self.stack.ports['simulator']}/_sim/ledger"
         with urllib.request.urlopen(address, timeout=10) as answer:
-            return json.load(answer)
+            found: list[dict[str, Any]] = json.load(answer)["jobs"]
+        return found
+
+    def standing(self) -> dict[str, Any]:
+        """What the second command of the README tells."""
+        code, told = self.stack.execute("worker", "skustream", "status", "--batch", "sample", "--json")
+        assert code == 0, told
+        found = json.loads(told)
+        return {name: found[name] for name in ("total", "success", "failed", "in_progress", "credits")}
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +76,9 @@ def test_the_rule_of_the_image_for_kafkas_settings() -> None:
     assert kafka_properties(given) == {"a.b": "1", "a_b": "2", "a-b": "3"}
 
 
-def test_every_event_of_the_sample_catalog_ends_once_and_its_pictures_open_in_a_browser(running: Running) -> None:
-    publish(running)
+def test_the_sample_catalog_ends_in_full_and_its_pictures_open_in_a_browser(running: Running) -> None:
     ended = running.wait_ended(len(SAMPLE) + 1)
-    assert sorted((record["sku_id"], record["status"]) for record in ended.completed) == [
+    assert sorted((record["sku_id"], record["status"]) for record in ended.completed[: len(SAMPLE)]) == [
         (sku, "completed") for sku in SAMPLE
     ]
     assert [letter["skustream.reason"] for letter in ended.letters] == ["source-missing"]
@@ -81,7 +86,16 @@ def test_every_event_of_the_sample_catalog_ends_once_and_its_pictures_open_in_a_
         assert len(record["assets"]) == 20
         for asset in record["assets"].values():
             assert hashlib.sha256(opened(running.stack.here(asset["url"]))).hexdigest() == asset["sha256"]
-    assert len(running.asked("/_sim/ledger")["jobs"]) == 3 * len(SAMPLE)
+    assert len(running.jobs()) == 3 * len(SAMPLE)
+    assert running.standing() == {"total": 5, "success": 4, "failed": 1, "in_progress": 0, "credits": "280"}
+    assert_submitted_again_it_buys_nothing(running)
+
+
+def assert_submitted_again_it_buys_nothing(running: Running) -> None:
+    assert running.stack.again("catalog")[0] == 0
+    ended = running.wait_ended(2 * (len(SAMPLE) + 1))
+    assert sorted(record["sku_id"] for record in ended.completed) == sorted(2 * SAMPLE)
+    assert len(running.jobs()) == 3 * len(SAMPLE)
 
 
 def opened(url: str) -> bytes:
@@ -124,13 +138,3 @@ def test_a_worker_told_to_stop_ends_in_order_and_comes_back(running: Running) ->
     assert running.stack.stop("worker") == 0, running.stack.said("worker")
     assert not running.stack.is_healthy("worker")
     running.stack.restart("worker")
-
-
-def publish(running: Running) -> None:
-    """The sample catalog, as a PIM publishes it."""
-    producer = Producer({"bootstrap.servers": running.kafka.bootstrap_servers})
-    with (ROOT / "deploy/compose/catalog.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            event = {"sku_id": row["sku_id"], "raw_url": running.stack.here(row["raw_url"])}
-            producer.produce(Topics().raw, key=row["sku_id"], value=json.dumps(event))
-    assert producer.flush(30) == 0
