@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BROKERS ?= 1
 
-.PHONY: help setup check test chaos kafka s3 demo bench clean
+.PHONY: help setup check test chaos kafka s3 demo up down bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ s3: $(READY) ## an S3 server on 127.0.0.1:8333 until Ctrl-C
 
 demo: $(READY) ## the whole walk on one machine, nothing else installed
 	@$(BIN)/skustream demo
+
+up: ## Kafka, SeaweedFS, simulator, worker and a sample catalog in containers (docker compose)
+	docker compose up --build --detach
+
+down: ## end them, and forget their data
+	docker compose down --volumes
 
 bench: $(READY) ## ratios of this engine to a plain loop, within one run
 	@$(BIN)/python -m benchmarks.engine

@@ -23,7 +23,7 @@ from tests.deploy.rendered import Image, Service
 from tests.services import jars, leash
 from tests.services.node import Address, Node
 from tests.services.s3 import LISTENERS, binary
-from tests.services.waiting import free_ports, until
+from tests.services.waiting import free_ports, listens, until
 
 # A refused connection is what the first looks at a starting broker get.
 _silence = logging.getLogger("tests.deploy.stack.client")
@@ -169,7 +169,7 @@ class Stack:
 
     # Up.
 
-    def up(self, *, timeout_seconds: float = 90) -> None:
+    def up(self, *, timeout_seconds: float = 120) -> None:
         """Start everything in the order it asks for, and return once one-shots have ended well and the rest is healthy.
 
         Raises RuntimeError with the last words of a service that died, TimeoutError.
@@ -222,6 +222,8 @@ class Stack:
 
     def is_healthy(self, name: str) -> bool:
         """What the service's own health check says, once."""
+        if not all(listens(port) for port in self._published(name)):
+            return False  # spares a process for every look at a service that is still starting
         kind, *words = self.model[name]["healthcheck"]["test"]
         assert kind == "CMD"
         words = self._words(name, words)
@@ -230,6 +232,11 @@ class Stack:
         environment = self._environment(name) | {"PATH": f"{self._bin}:{os.environ['PATH']}"}
         program = shutil.which(words[0], path=environment["PATH"]) or words[0]
         return subprocess.run([program, *words[1:]], env=environment, capture_output=True, check=False).returncode == 0
+
+    def _published(self, name: str) -> list[int]:
+        """The ports of this machine where a service's published ones are."""
+        found = [self.here(f"{port['host_ip']}:{port['published']}") for port in self.model[name].get("ports", [])]
+        return [int(address.rpartition(":")[2]) for address in found]
 
     # And down.
 

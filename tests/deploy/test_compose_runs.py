@@ -38,7 +38,7 @@ class Running:
 
     def wait_ended(self, count: int) -> Ended:
         """Return once `count` events have ended."""
-        until(lambda: len(self.watcher.look()) >= count, timeout_seconds=60, what=f"{count} ends")
+        until(lambda: len(self.watcher.look()) >= count, timeout_seconds=90, what=f"{count} ends")
         return self.watcher.look(1.0)
 
     def jobs(self) -> list[dict[str, Any]]:
