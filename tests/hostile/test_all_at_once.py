@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 
 from tests.composed.auditor import audit
 from tests.composed.conftest import Plants
@@ -159,3 +160,22 @@ def _good(plant: Plant) -> list[dict[str, Any]]:
         url = f"{plant.provider.root}/photos/odd-{name}.svg"
         named.append({"sku_id": name, "raw_url": url, "event_id": name})
     return named
+
+
+def test_a_record_that_unpacks_to_far_more_than_its_topic_takes_comes_back_whole(plants: Plants) -> None:
+    """Kafka's limits count compressed bytes: 30 MB of blanks pass a topic of 1 MB, and so does their letter."""
+    plant = plants()
+    worker = plant.worker("remove-bg")
+    bomb = events.event()[:-1] + b" " * (30 * MB) + b"}"
+    options = {"bootstrap.servers": plant.kafka.bootstrap_servers, "compression.type": "zstd"}
+    producer = Producer({**options, "message.max.bytes": 64 * MB, "linger.ms": 0})
+    for number in range(3):
+        producer.produce(plant.topic("raw"), key=f"bomb-{number}", value=bomb)
+        producer.flush(30)
+        plant.send(plant.event("GOOD", image_id=str(number), stages=["remove-bg"]))
+    ended = plant.wait_ended(4, timeout_seconds=120)
+    assert worker.ailments() == []
+    assert [letter["skustream.reason"] for letter in ended.letters] == ["invalid-event"] * 3
+    assert peak_bytes(worker.pid) < MOST_BYTES
+    letters = collect(plant.target()).records["dead-letter"]
+    assert all(letter.value == bomb for letter in letters)

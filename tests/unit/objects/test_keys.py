@@ -52,7 +52,8 @@ def test_every_key_is_short_and_stays_in_its_own_folder(
     ]
     assert len(set(made)) == len(made)
     for key in made:
-        assert len(key.encode()) < 900
+        assert len(key.encode()) < 900, "S3 takes 1,024, and a prefix comes before it"
+        assert max(map(len, key.split("/"))) <= 255, "as file systems do"
         assert all(SEGMENT.fullmatch(part) and part[0] != "." for part in key.split("/"))
     assert [key.startswith("_ledger/") for key in made] == [False, False, True, True]
 
