@@ -86,9 +86,7 @@ class S3Sources:
         if name not in self._buckets:
             raise Rejected(
                 Reason.SOURCE_REFUSED,
-                f"photos are not read from the bucket {name[:63]!r}",
-                field="raw_url",
-                expected="a bucket that SKUSTREAM_SOURCE_BUCKETS names",
+                f"photos are read from buckets that SKUSTREAM_SOURCE_BUCKETS names, and {name[:63]!r} is none of them",
             )
         async with self._opening:
             if name not in self._opened:

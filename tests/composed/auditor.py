@@ -62,9 +62,23 @@ def _one_end(evidence: Evidence, report: Report) -> None:
         found[_identity_of(record)] += 1
         report.ends[record.headers["skustream.reason"]] += 1
     report.problems += [f"L1: {count} ends of {identity}" for identity, count in found.items() if count > 1]
-    entered = {(*record.at, 0) for topic in ENTRY_TOPICS for record in evidence.records[topic]}
+    entered = {
+        (*record.at, index) for topic in ENTRY_TOPICS for record in evidence.records[topic] for index in _events(record)
+    }
     report.problems += [f"L1: no end of {origin}" for origin in sorted(entered - {key[:4] for key in found})]
     report.problems += [f"L1: an end without an event: {key}" for key in found if key[:4] not in entered]
+
+
+def _events(record: Record) -> list[int]:
+    """Which events stand in a raw record: one, or the created objects of a notification, or none."""
+    try:
+        told = record.json()
+        if told.get("Event") == "s3:TestEvent":
+            return []
+        names = [str(entry["eventName"]) for entry in told["Records"]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return [0]
+    return [index for index, name in enumerate(names) if name.removeprefix("s3:").startswith("ObjectCreated:")]
 
 
 def _identity_of(letter: Record) -> Identity:
@@ -129,8 +143,10 @@ def _purchase(job: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _image_of(job: dict[str, Any]) -> tuple[str, str]:
-    """SKU and image from the picture's address: `.../<sku>/<image>/<asset>`."""
-    sku_id, image_id, _ = urlsplit(job["image_url"] or "//x/?/?/?").path.rsplit("/", 3)[1:]
+    """SKU and image from the picture's address, `.../<sku>/<image>/<asset>`; an upload has none."""
+    if job["image_url"] is None:
+        return "", ""
+    sku_id, image_id, _ = urlsplit(job["image_url"]).path.rsplit("/", 3)[1:]
     return sku_id, image_id
 
 

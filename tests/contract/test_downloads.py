@@ -231,7 +231,10 @@ async def test_files_below_the_root_only(door: HttpDownloads, tmp_path: Path) ->
     url = f"file://{root}/my%20photo.jpg"
     async with door.fetch(url, Whose.SOURCE) as spooled:
         assert spooled.path.read_bytes() == BODY
-    assert (await door.version_of(url) or "").startswith("modified:")
+    told = await door.version_of(url)
+    assert (told or "").startswith("modified:")
+    os.utime(root / "my photo.jpg", ns=(1, 1))
+    assert await door.version_of(url) == f"modified:19700101T000000.1:{len(BODY)}" != told
     outside = ["../secret-file", "..%2Fsecret-file", "link", "%00", "/etc/passwd"]
     for name in outside:
         with pytest.raises(Rejected) as caught:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
-import botocore.session
 import pytest
 from pydantic import SecretStr
 from yarl import URL
@@ -46,10 +45,7 @@ def address(bucket: str, key: str) -> str:
 
 
 def put(server: S3Server, bucket: str, key: str, body: bytes = BODY) -> None:
-    client = botocore.session.get_session().create_client(
-        "s3", endpoint_url=server.endpoint_url, region_name=server.region, aws_access_key_id=server.access_key,
-        aws_secret_access_key=server.secret_key,
-    )  # fmt: skip
+    client = server.client()
     client.put_object(Bucket=bucket, Key=key, Body=body)
     client.close()
 

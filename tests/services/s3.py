@@ -78,7 +78,7 @@ class S3Server:
 
     def create_bucket(self, name: str) -> str:
         """Create a bucket and return its name."""
-        client = self._client()
+        client = self.client()
         client.create_bucket(Bucket=name)
         client.close()
         return name
@@ -95,7 +95,7 @@ class S3Server:
         return self._lists_buckets()
 
     def _lists_buckets(self) -> bool:
-        client = self._client()
+        client = self.client()
         try:
             client.list_buckets()
         except botocore.exceptions.ClientError:
@@ -104,7 +104,8 @@ class S3Server:
             client.close()
         return True
 
-    def _client(self) -> Any:
+    def client(self) -> Any:
+        """A plain client with the owner's keys; close it."""
         return botocore.session.get_session().create_client(
             "s3", endpoint_url=self.endpoint_url, region_name=self.region, aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,

@@ -55,6 +55,10 @@ def test_other_stores_are_refused(text: str, monkeypatch: pytest.MonkeyPatch) ->
     ("name", "value", "expected"),
     [
         ("QUOTA_SHARE", "0", "greater than 0"),
+        ("SOURCE_BUCKETS", "photos,Not_A_Bucket", "bucket names .*'Not_A_Bucket' is none"),
+        ("SOURCE_BUCKETS", "s3://photos", "bucket names"),
+        ("NOTIFICATION_PATTERN", "{image}.jpg", r"a template of a key such as \*\*/\{sku\}/\{image\}"),
+        ("NOTIFICATION_PATTERN", r"(?P<sku>.+)\.jpg", "a template of a key"),
         ("QUOTA_SHARE", "4/3", "less than or equal to 1"),
         ("QUOTA_SHARE", "1/0", "a share such as 1/3"),
         ("QUOTA_SHARE", "third", "a share such as 1/3"),
@@ -136,3 +140,12 @@ def test_every_setting_is_described_once() -> None:
     names = [row.name for row in describe(load())]
     assert len(names) == len(set(names))
     assert {"PIXELAPI_KEY", "KAFKA_BOOTSTRAP_SERVERS", "SKUSTREAM_QUOTA_SHARE", "AWS_ENDPOINT_URL_S3"} <= set(names)
+
+
+def test_photos_and_assets_may_share_a_bucket_only_where_they_can_be_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = _from(monkeypatch, SOURCE_BUCKETS="photos, shop", STORE="s3://shop/assets")
+    assert settings.source_buckets == ("photos", "shop")
+    with pytest.raises(Misconfigured, match=r"SKUSTREAM_SOURCE_BUCKETS names the bucket of SKUSTREAM_STORE.*a prefix"):
+        _from(monkeypatch, STORE="s3://shop")
