@@ -262,3 +262,10 @@ async def test_a_cancelled_submit_is_counted_as_lost() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
     assert notes.requests == [("upscale", "lost")]
+
+
+async def test_the_books_are_asked_for_their_newest_page() -> None:
+    """A job that was just lost stands among the newest: no more is read than the longest body we take."""
+    async with wired(lambda _: http(200, b'{"usage": []}')) as wire, client_of(wire.port) as client:
+        assert await client.find("0" * 32) is None
+    assert wire.requests[0].startswith(b"GET /v1/account/usage?limit=100 HTTP/1.1\r\n")

@@ -12,31 +12,21 @@ from stream.core.clock import SystemClock
 from tests.integration.shop import HastyClock, open_shop, until
 
 DAY_SECONDS = 86_400.0
-TOLD_ONLY = {
-    "assembly.py": "when an event was first read: told; the measure of a far future where Kafka has no time",
-    "downloads/spool.py": "how old a dead process's folder is, if even its lock is missing",
-    "downloads/web.py": "Retry-After as a date, within an hour",
-    "ledger/jobs.py": "told in documents; leases run on the store's clock",
-    "metrics/prometheus.py": "told",
-    "objects/folder.py": "the store's own clock, where the store is this machine",
-    "objects/memory.py": "the same",
-    "pixelapi/line.py": "Retry-After as a date, within 15 minutes, and by their clock where they tell it",
-    "runtime/deliver.py": "told: an event's age",
-    "stages/handler.py": "told: when an event ended",
-    "stages/manifest.py": "told: when a manifest was written",
-}
-"""Who reads the time of day, and why a jump cannot hurt there. Everybody else waits, ages and limits by `monotonic`."""
+DECIDERS = (
+    "core/deadline.py", "quota/*.py", "pixelapi/waits.py", "runtime/environment.py", "runtime/inflight.py",
+    "runtime/wicket.py", "runtime/worker.py", "runtime/verdict.py", "stages/follow.py", "stages/outage.py",
+    "stages/pace.py", "stages/purchase.py", "stages/intake.py",
+)  # fmt: skip
+"""Rooms that limit, wait, retry or give up."""
 
 
-def test_the_time_of_day_decides_nowhere_else() -> None:
-    package = Path(stream.__file__).parent
-    rooms = {path.relative_to(package).as_posix(): path.read_text() for path in package.rglob("*.py")}
-    readers = {name for name, text in rooms.items() if re.search(r"\.wall\(\)|time\.time\(|datetime\.now\(", text)}
-    strangers = {name for name in readers if name.startswith(("simulator/", "demo/", "cli/"))} | {"core/clock.py"}
-    assert readers - strangers <= TOLD_ONLY.keys()
-    assert {"quota/memory.py", "quota/window.py", "runtime/environment.py", "stages/outage.py", "core/deadline.py"} <= {
-        name for name in rooms if name not in readers
-    }
+@pytest.mark.parametrize("rooms", DECIDERS)
+def test_the_time_of_day_decides_nothing(rooms: str) -> None:
+    """It is told in records, logs and metrics; whoever waits or ages asks the monotonic clock, or the store's."""
+    found = sorted(Path(stream.__file__).parent.glob(rooms))
+    assert found
+    for path in found:
+        assert not re.search(r"\.wall\(\)|time\.time\(|datetime\.now\(", path.read_text()), path.name
 
 
 async def test_events_run_on_while_the_time_of_day_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
