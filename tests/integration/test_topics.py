@@ -136,6 +136,11 @@ class Place:
         """The PIM's own topic, for records far larger than we ask for."""
         raw = replace(self.plans[0], limits={**self.plans[0].limits, "max.message.bytes": "9000000"})
         create_topics(self.client, [raw], partitions=3, replication_factor=1)
+        # A broker shows a topic a moment after it has made it; the PIM's was there long before.
+        until(lambda: raw.name not in self.missing(), timeout_seconds=20, what="the PIM's topic seen")
+
+    def missing(self) -> set[str]:
+        return {finding.topic for finding in self.check() if finding.message.startswith("missing")}
 
     def check(self) -> list[Finding]:
         return check_topics(self.client, self.topics, self.between)
