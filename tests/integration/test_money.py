@@ -110,3 +110,24 @@ async def test_a_job_handed_over_is_corrected_once_between_its_owners(tmp_path: 
             assert bill(*heard) == shop.simulator.book.net_credits == Decimal("12.5")
             assert sum(each.mismatches[OPERATION] for each in heard) == 1
             assert noted(tmp_path) == [Decimal("12.5")]
+
+
+async def test_a_synchronous_answer_names_its_price_once(tmp_path: Path) -> None:
+    async with open_shop(tmp_path, dialects="edit", **priced("12.5")) as shop, shop.counter() as table:
+        table.take(shop.event("SKU"))
+        assert await table.ended(1) == {"SKU": "completed"}
+        assert shop.asked("/image/") == 1, "the other dialect was tried, and no job polled"
+        assert bill(table.heard) == shop.simulator.book.net_credits == Decimal("12.5")
+        assert (noted(tmp_path), table.heard.mismatches) == ([Decimal("12.5")], {OPERATION: 1})
+
+
+@pytest.mark.parametrize("refund", [True, False], ids=["refunded", "kept"])
+async def test_a_blocked_job_costs_what_its_last_answer_says(tmp_path: Path, *, refund: bool) -> None:
+    rules: dict[str, Any] = {"refund_blocked": refund, "credits_in_poll": True}
+    async with open_shop(tmp_path, faults=[{"kind": "blocked"}], **rules) as shop, shop.counter() as table:
+        table.take(shop.event("SKU"))
+        assert await table.ended(1) == {"SKU": "job-blocked"}
+        net = shop.simulator.book.net_credits
+        assert bill(table.heard) == net == (0 if refund else BOOK)
+        assert (noted(tmp_path), Decimal(table.letter("SKU")["credits"])) == ([net], net)
+        assert table.heard.mismatches == {}, "what a blocked job costs is no price of the book's"
