@@ -155,6 +155,7 @@ class Ledger:
 
     async def condemn(self, entry: Entry) -> bool:
         """Superseded: `settled` becomes `condemned`; False when the entry changed meanwhile."""
+        _demand(entry, LedgerState.SETTLED)
         return await self._change(entry, {"state": LedgerState.CONDEMNED})
 
     async def collect(self, entry: Entry) -> bool:
@@ -162,6 +163,7 @@ class Ledger:
 
         False when the entry changed meanwhile: somebody needs them.
         """
+        _demand(entry, LedgerState.CONDEMNED)
         record = entry.record
         attempts = (*record.failed_jobs, record.job_id or "synchronous") if record.attempt else ()
         fresh = JobRecord(
@@ -195,6 +197,11 @@ class Ledger:
 
     async def _replace(self, path: str, body: bytes, tag: str) -> str | None:
         return await self._documents.replace(path, body, tag)
+
+
+def _demand(entry: Entry, state: LedgerState) -> None:
+    if entry.state is not state:
+        raise ValueError(f"a {entry.state} job is not {state}")
 
 
 def new_claim_id() -> str:

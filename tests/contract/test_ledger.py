@@ -14,6 +14,7 @@ from stream.core.clock import SystemClock
 from stream.core.errors import CorruptDocument, Reason, Rejected, Resource, Unavailable
 from stream.events import Origin, Priority
 from stream.ledger.jobs import Ledger
+from stream.ledger.makers import maker_of
 from stream.ledger.newest import Newest
 from stream.ledger.port import Entry, LedgerState, Payer
 from stream.objects.keys import job_key_path, newest_path
@@ -127,7 +128,7 @@ async def test_racing_claims_of_a_freed_job_have_one_winner(store: ObjectStore, 
 
 @pytest.mark.parametrize(
     "state", [LedgerState.CLAIMED, LedgerState.ACCEPTED, LedgerState.SETTLED, LedgerState.AMBIGUOUS,
-              LedgerState.BLOCKED, LedgerState.OVERDUE],
+              LedgerState.BLOCKED, LedgerState.OVERDUE, LedgerState.CONDEMNED],
 )  # fmt: skip
 async def test_what_may_be_bought_already_is_never_claimed_again(ledger: Ledger, state: LedgerState) -> None:
     entry = await brought_to(ledger, state)
@@ -148,7 +149,14 @@ async def brought_to(ledger: Ledger, state: LedgerState) -> Entry:
     endings = {LedgerState.FAILED: ledger.fail, LedgerState.BLOCKED: ledger.block, LedgerState.OVERDUE: ledger.overdue}
     if state in endings:
         return await endings[state](entry, "why")
-    return await ledger.settle(entry, {"cutout": asset()}, PRICE) if state is LedgerState.SETTLED else entry
+    if state is LedgerState.ACCEPTED:
+        return entry
+    entry = await ledger.settle(entry, {"cutout": asset()}, PRICE)
+    for step, move in ((LedgerState.CONDEMNED, ledger.condemn), (LedgerState.COLLECTED, ledger.collect)):
+        if state in {step, LedgerState.COLLECTED}:
+            assert await move(entry)
+            entry = await looked(ledger)
+    return entry
 
 
 MOVES = ["accept", "release", "doubt", "settle", "fail", "block", "overdue"]
@@ -282,6 +290,83 @@ async def test_work_done_here_is_noted_once(ledger: Ledger) -> None:
     assert (await ledger.settle_local(KEY, "thumbnails", {"small": asset()})) is not None
     assert (await ledger.settle_local(KEY, "thumbnails", {"small": asset("again")})) is None
     assert (await looked(ledger)).record.assets == {"small": asset()}
+
+
+async def test_a_condemned_job_is_settled_again_by_whoever_would_use_it(ledger: Ledger) -> None:
+    condemned = await brought_to(ledger, LedgerState.CONDEMNED)
+    assert condemned.record.assets == {"cutout": asset()}
+    entry = await ledger.usable(KEY)
+    assert entry is not None
+    assert (entry.state, entry.record.assets) == (LedgerState.SETTLED, {"cutout": asset()})
+    assert (await looked(ledger)).record == entry.record
+    assert not await ledger.collect(condemned), "the one who needs it was first"
+
+
+async def test_a_job_is_taken_back_or_collected_but_never_both(store: ObjectStore) -> None:
+    """Twenty who need it against twenty runs of gc: the conditional write decides."""
+    condemned = await brought_to(ledger_of(store), LedgerState.CONDEMNED)
+    collecting = [ledger_of(store).collect(condemned) for _ in range(20)]
+    using = [ledger_of(store).usable(KEY) for _ in range(20)]
+    won, told = await asyncio.gather(asyncio.gather(*collecting), asyncio.gather(*using))
+    (after,) = {entry.state for entry in told if entry is not None}
+    assert after is (LedgerState.COLLECTED if any(won) else LedgerState.SETTLED)
+    assert sum(won) <= 1
+    assert (await looked(ledger_of(store))).state is after
+
+
+async def test_a_collected_job_is_bought_anew_as_the_next_attempt_and_forgets_no_id(ledger: Ledger) -> None:
+    entry = await ledger.fail(await accepted(ledger, job_id="job-1"), "crashed", credits_charged=PRICE)
+    entry = await ledger.settle(await accepted(ledger, entry, job_id="job-2"), {"cutout": asset()}, PRICE)
+    assert await ledger.condemn(entry)
+    assert await ledger.collect(await looked(ledger))
+    collected = await looked(ledger)
+    assert (collected.record.collected, collected.record.generation) == ((("job-1", "job-2"),), 1)
+    assert (collected.record.assets, collected.record.total_credits) == ({}, FREE), "its buyer has reported them"
+    again = await claimed(ledger, collected)
+    assert (again.record.attempt, again.record.failed_jobs, again.record.failed_credits) == (3, (), FREE)
+    released = await ledger.release(again, "429")
+    assert (await claimed(ledger, released)).record.collected == (("job-1", "job-2"),)
+
+
+async def test_racing_claims_of_a_collected_job_have_one_winner(store: ObjectStore) -> None:
+    seen = await brought_to(ledger_of(store), LedgerState.COLLECTED)
+    entries = await asyncio.gather(*(ledger_of(store).claim(KEY, "remove-bg", PAYER, seen) for _ in range(20)))
+    assert len([entry for entry in entries if entry is not None]) == 1
+
+
+async def test_work_done_here_is_done_anew_once_after_a_collection(ledger: Ledger) -> None:
+    await ledger.settle_local(KEY, "thumbnails", {"small": asset()})
+    assert await ledger.condemn(await looked(ledger))
+    assert await ledger.collect(await looked(ledger))
+    collected = await looked(ledger)
+    assert collected.record.collected == ((),)
+    assert await ledger.settle_local(KEY, "thumbnails", {"small": asset("anew")}, collected) is not None
+    assert await ledger.settle_local(KEY, "thumbnails", {"small": asset("late")}, collected) is None
+    entry = await looked(ledger)
+    assert (entry.record.assets, entry.record.generation) == ({"small": asset("anew")}, 1)
+
+
+@pytest.mark.parametrize("state", LedgerState)
+async def test_only_settled_jobs_are_condemned_and_only_condemned_ones_collected(
+    store: ObjectStore, state: LedgerState
+) -> None:
+    ledger = ledger_of(store)
+    entry = await brought_to(ledger, state)
+    for change, wanted in ((ledger.condemn, LedgerState.SETTLED), (ledger.collect, LedgerState.CONDEMNED)):
+        if state is not wanted:
+            with pytest.raises(ValueError, match=f"a {state} job"):
+                await change(entry)
+    assert (await looked(ledger)).record == entry.record
+
+
+async def test_an_assets_key_leads_to_the_job_that_made_it(store: ObjectStore) -> None:
+    job_key = secrets.token_hex(32)
+    assert await maker_of(store, job_key[:20]) is None
+    await Ledger(store, clock=HastyClock(), lease_seconds=60).settle_local(job_key, "thumbnails", {"small": asset()})
+    assert await maker_of(store, job_key[:20]) == job_key
+    await store.create(job_key_path(job_key[:20] + "0" * 44), b"{}")
+    with pytest.raises(CorruptDocument, match=job_key[:20]):
+        await maker_of(store, job_key[:20])
 
 
 async def test_an_entry_deleted_by_hand_is_told(store: ObjectStore) -> None:
