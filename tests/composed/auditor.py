@@ -117,20 +117,35 @@ def _assets_stand(evidence: Evidence, report: Report) -> None:
     for where, asset in shown:
         key = asset["key"]
         report.assets_checked += 1
+        if key not in evidence.objects and where.startswith("completed") and _was_collected(evidence, key):
+            continue  # a person had it deleted since
         if key not in evidence.objects:
             report.problems.append(f"{where}: {key} is not in the store")
         elif (evidence.objects[key], evidence.sha256(key)) != (asset["bytes"], asset["sha256"]):
             report.problems.append(f"{where}: {key} has other bytes than recorded")
 
 
+def _was_collected(evidence: Evidence, key: str) -> bool:
+    """Whether the job in the ledger says that the assets of this key's generation were deleted on purpose."""
+    short, _, generation = key.rpartition("-")[2].partition(".")[0].partition("x")
+    found = [entry for name, entry in evidence.jobs().items() if short in name]
+    return any(int(generation or 0) < len(entry["collected"]) for entry in found)
+
+
 def _bought_once(evidence: Evidence, report: Report) -> None:
-    """L2: of one purchase at most one job alive or completed; a further one only after the last had failed."""
+    """L2: of one purchase at most one job alive or completed; a further one only after the last had failed.
+
+    Or after `skustream gc` deleted what the last one had made: the ledger keeps its id.
+    """
+    collected = _collected(evidence)
     purchases: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for job in evidence.books["jobs"]:
         purchases.setdefault(_purchase(job), []).append(job)
     for purchase, jobs in purchases.items():
         jobs.sort(key=lambda job: job["submitted_at"])
         for earlier, later in pairwise(jobs):
+            if earlier["id"] in collected:
+                continue
             if earlier["status"] != "failed" or earlier["finished_at"] > later["submitted_at"]:
                 report.problems.append(f"L2: bought again while {earlier['status']}: {purchase}")
     report.jobs_accepted = len(evidence.books["jobs"])
@@ -157,6 +172,7 @@ def _all_accounted(evidence: Evidence, report: Report) -> list[dict[str, Any]]:
     """
     known = {str(entry.get("job_id")) for entry in evidence.jobs().values() if entry["state"] in _ENDED}
     known |= {job_id for entry in evidence.jobs().values() for job_id in entry["failed_jobs"]}
+    known |= _collected(evidence)
     doubts: Counter[tuple[str, str, str]] = Counter()
     for letter in evidence.records["dead-letter"]:
         known |= set(letter.headers.get("skustream.job-ids", "").split(","))
@@ -170,6 +186,12 @@ def _all_accounted(evidence: Evidence, report: Report) -> list[dict[str, Any]]:
         doubts[doubted] -= 1
     report.jobs_unknown = len(unknown)
     return unknown
+
+
+def _collected(evidence: Evidence) -> set[str]:
+    """Ids of jobs whose assets were deleted on purpose."""
+    generations = [generation for entry in evidence.jobs().values() for generation in entry["collected"]]
+    return {job_id for generation in generations for job_id in generation}
 
 
 _ENDED = frozenset({"settled", "blocked", "failed", "overdue"})

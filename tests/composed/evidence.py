@@ -7,6 +7,7 @@ import hashlib
 import json
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,18 +123,36 @@ def _record(message: Message) -> Record:
 
 def contents(target: Target, *, under: str = "") -> Iterator[tuple[str, bytes]]:
     """Every object whose key begins with `under`, below the store's prefix."""
+    with _client(target) as client:
+        for key in _listed(client, target, under):
+            body = client.get_object(Bucket=target.bucket, Key=f"{target.store_prefix}/{key}")["Body"]
+            with body:
+                yield key, body.read()
+
+
+def keys(target: Target, *, under: str = "") -> list[str]:
+    """The keys alone: quick enough to watch somebody delete."""
+    with _client(target) as client:
+        return list(_listed(client, target, under))
+
+
+def _listed(client: Any, target: Target, under: str) -> Iterator[str]:
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=target.bucket, Prefix=f"{target.store_prefix}/{under}"
+    )
+    for page in pages:
+        for item in page.get("Contents", []):
+            yield item["Key"].removeprefix(f"{target.store_prefix}/")
+
+
+@contextmanager
+def _client(target: Target) -> Iterator[Any]:
     client = botocore.session.get_session().create_client(
         "s3", endpoint_url=target.s3.endpoint_url, region_name=target.s3.region,
         aws_access_key_id=target.s3.access_key, aws_secret_access_key=target.s3.secret_key,
         config=botocore.config.Config(s3={"addressing_style": "path"}),
     )  # fmt: skip
     try:
-        for page in client.get_paginator("list_objects_v2").paginate(
-            Bucket=target.bucket, Prefix=f"{target.store_prefix}/{under}"
-        ):
-            for item in page.get("Contents", []):
-                body = client.get_object(Bucket=target.bucket, Key=item["Key"])["Body"]
-                with body:
-                    yield item["Key"].removeprefix(f"{target.store_prefix}/"), body.read()
+        yield client
     finally:
         client.close()

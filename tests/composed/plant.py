@@ -13,6 +13,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from tests.composed import photos
+from tests.composed.collector import GcProcess
 from tests.composed.evidence import Target, contents
 from tests.composed.provider import API_KEY, Provider
 from tests.composed.watcher import Ended, Watcher
@@ -66,6 +67,7 @@ class Plant:
                    "message.max.bytes": 64 * 1024 * 1024}  # fmt: skip
         self._producer: Producer | None = Producer(options, logger=_silence)
         self._sent = 0
+        self._gc_runs = 0
 
     # Where things are.
 
@@ -90,13 +92,21 @@ class Plant:
             "PIXELAPI_BASE": self.provider.base_url,
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "SKUSTREAM_TOPIC_PREFIX": self.prefix,
-            "SKUSTREAM_STORE": f"s3://{self.bucket}/assets",
-            "AWS_ENDPOINT_URL": self.s3.endpoint_url,
+            **self._store(),
         }
         name = f"worker-{len(self.workers) + 1}"
         worker = WorkerProcess(name, self.folder, {**SETTINGS, **own, **settings}, stages)
         self.workers.append(worker)
         return worker.start()
+
+    def gc(self, *words: str) -> GcProcess:
+        """A started `skustream gc --json` on our store, without any grace."""
+        self._gc_runs += 1
+        name = f"gc-{self._gc_runs}"
+        return GcProcess(name, self.folder, {**SETTINGS, **self._store()}, ("--older-than", "0s", *words)).start()
+
+    def _store(self) -> dict[str, str]:
+        return {"SKUSTREAM_STORE": f"s3://{self.bucket}/assets", "AWS_ENDPOINT_URL": self.s3.endpoint_url}
 
     def event(self, sku_id: str, **fields: Any) -> dict[str, Any]:
         """A raw-image event of a photo that is drawn now; `colour` chooses which."""

@@ -31,8 +31,7 @@ class WorkerProcess:
         self.log = folder / f"{name}.log"
         self._port = free_ports(1)[0]
         self._spool = folder / f"spool-{name}"
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(_OURS)}
-        self._environment = kept | {
+        self._environment = surroundings() | {
             "SKUSTREAM_HTTP_PORT": str(self._port), "SKUSTREAM_SPOOL_DIR": str(self._spool),
             "SKUSTREAM_LOG_FORMAT": "json", "PYTHONFAULTHANDLER": "1", **settings,
         }  # fmt: skip
@@ -131,8 +130,13 @@ class WorkerProcess:
 _OURS = ("SKUSTREAM_", "PIXELAPI_", "KAFKA_", "AWS_")
 
 
+def surroundings() -> dict[str, str]:
+    """Our environment without anything that would be a setting."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(_OURS)}
+
+
 def command() -> list[str]:
-    """How to start `skustream` here."""
+    """How to start `skustream`."""
     installed = Path(sysconfig.get_path("scripts")) / "skustream"
     return [str(installed)] if installed.exists() else [sys.executable, "-c", _FRONT_DOOR]
 
