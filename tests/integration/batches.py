@@ -1,6 +1,8 @@
 """A deployment without workers: real topics, a folder store, and ends written by the real record builders."""
 
 import json
+import os
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,7 +22,10 @@ from stream.records import Asset, StageRecord, Status, first_record, terminal_of
 from stream.runtime.dead_letters import write_letter
 from stream.runtime.verdict import DeadLetter
 from stream.topics import Topics
+from tests.composed.worker import command
+from tests.services import leash
 from tests.services.clients import Kafka, create_topic, read_all, transactional_producer, wait_decided
+from tests.services.waiting import until
 
 PARTITIONS = 2
 
@@ -62,6 +67,16 @@ class Deployment:
 
     def run(self, *words: str, stdin: bytes | None = None) -> Result:
         return CliRunner().invoke(app, list(words), prog_name="skustream", env=self.environment, input=stdin)
+
+    def interrupt(self, *words: str, after_records: int) -> tuple[int, str]:
+        """Ctrl-C to a process of its own, once so many records are in the topic: exit code, and what it said."""
+        slow = {"SKUSTREAM_KAFKA_QUEUE_BUFFERING_MAX_MESSAGES": "1"}  # every row waits for the one before
+        said = self.folder / "said.log"
+        with said.open("wb") as log:
+            process = leash.start([*command(), *words], log=log, env={**os.environ, **self.environment, **slow})
+        until(lambda: len(self.raw()) >= after_records, timeout_seconds=60, what="the first rows in the topic")
+        code = leash.reap(process, signal.SIGINT, timeout_seconds=30)
+        return code, said.read_text()
 
     def status(self, batch: str, *words: str) -> dict[str, Any]:
         result = self.run("status", "--batch", batch, "--json", *words)

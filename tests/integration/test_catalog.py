@@ -103,6 +103,21 @@ class TestSubmit:
         assert (told["submissions"][0]["state"], told["in_progress"], told["unsent"]) == ("failed", 1, 1)
         assert "ended as failed: 1 of 2 rows" in told["warnings"][0]
 
+    def test_interrupted_it_counts_what_is_in_the_topic_and_says_that_running_it_again_is_harmless(
+        self, shop: Deployment
+    ) -> None:
+        path = shop.catalog([f"SKU-{number}" for number in range(500)])
+        code, said = shop.interrupt("submit", path, "--batch", "spring", after_records=5)
+        sent = len(shop.raw())
+        assert (code, sent < 500) == (130, True), said
+        assert f"interrupted: {sent:,} of 500 rows are surely in {shop.topics.backfill}; running it again" in said
+        told = shop.status("spring")
+        assert (told["total"], told["in_progress"], told["unsent"]) == (500, sent, 500 - sent)
+        assert (told["submissions"][0]["state"], told["submissions"][0]["acknowledged"]) == ("interrupted", sent)
+        assert shop.run("submit", path, "--batch", "spring").exit_code == 0
+        told = shop.status("spring")
+        assert (told["total"], told["in_progress"], told["unsent"], told["warnings"]) == (500, 500, 0, [])
+
 
 class TestStatus:
     def test_every_kind_of_end_is_counted_with_reasons_and_credits(self, shop: Deployment) -> None:
