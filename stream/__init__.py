@@ -16,4 +16,7 @@ The walk of one event, which is also the order in which to read the files:
      → inflight.settle          lowest open ticket moved → committable offset, gaps kept in commit metadata
 
 Nothing calls back up. A stage never sees Kafka, offsets, retries or Prometheus.
+
+To use it as a library: `assembly.run_worker` and `settings.load` for a worker, `stages.local.DrawnOperation` and
+`stages.bought.BoughtOperation` for a stage of your own, `records.Terminal` for what comes back; see docs/library.md.
 """

@@ -17,6 +17,7 @@ READING = (
     "Read with isolation.level=read_committed, or you will see records of transactions that were taken back. A"
     " deployment with at-least-once delivery may end an event twice, identical but for timings."
 )
+STORES = "An object store may write its S3 notifications here as well; their shape is the store's own."
 Node = dict[str, Any]
 
 
@@ -66,7 +67,7 @@ def _servers() -> Node:
 def _channels(pipeline: Pipeline, topics: Topics) -> Node:
     plans = {plan.name: plan for plan in topics.plans(pipeline.topics_between(topics))}
     return {
-        "raw": _channel(plans[topics.raw], "Live events.", "rawImageEvent"),
+        "raw": _channel(plans[topics.raw], f"Live events. {STORES}", "rawImageEvent"),
         "rawBackfill": _channel(plans[topics.backfill], "Events that can wait; live ones go first.", "rawImageEvent"),
         "completed": _channel(plans[topics.completed], f"Events that ended well. {READING}", "completed"),
         "deadLetter": _channel(plans[topics.dead_letter], f"Events that ended in a failure. {READING}", "letter"),
