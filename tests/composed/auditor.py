@@ -76,7 +76,7 @@ def _events(record: Record) -> list[int]:
         if told.get("Event") == "s3:TestEvent":
             return []
         names = [str(entry["eventName"]) for entry in told["Records"]]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return [0]
     return [index for index, name in enumerate(names) if name.removeprefix("s3:").startswith("ObjectCreated:")]
 

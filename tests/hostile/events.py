@@ -47,6 +47,9 @@ RECORDS: Mapping[str, Case] = {
     "a name written backwards": _invalid(event(image_id="A\u202egpj.B"), "image_id", "expected printable"),
     "a name with zero width": _invalid(event(sku_id="A\u200bB"), "sku_id", "expected printable"),
     "half a character": _invalid(event(sku_id="A\ud800"), "not JSON"),
+    "a file of a host": _invalid(
+        event(raw_url="file://localhost/etc/passwd"), "raw_url", "got 'file", "without a host"
+    ),
     "a gopher": _invalid(event(raw_url="gopher://x/y"), "raw_url", "gopher", "expected an https://"),
     "a password": _invalid(event(raw_url="https://user:hunter2@x/y"), "raw_url", "without user name"),
     "a port of nonsense": _invalid(event(raw_url="https://x:99999/y"), "raw_url", "99999", "well-formed"),
@@ -57,7 +60,7 @@ INSIDE = (
     "https://[::1]/a.jpg", "https://[::ffff:10.0.0.1]/a.jpg", "https://[64:ff9b::a00:1]/a.jpg",
     "https://[2002:a00:1::]/a.jpg", "https://100.64.0.1/a.jpg", "https://2130706433/a.jpg", "https://0x7f.1/a.jpg",
     "https://0177.0.0.1/a.jpg", "https://127.1/a.jpg", "https://localhost/a.jpg",
-    "http://photos.example.com/a.jpg", "file:///etc/passwd", "file://localhost/etc/passwd",
+    "http://photos.example.com/a.jpg", "file:///etc/passwd",
 )  # fmt: skip
 """URLs that lead inside, or nowhere we go."""
 
