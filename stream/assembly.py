@@ -53,7 +53,7 @@ from stream.quota.window import Contract
 from stream.records import Reading, read_stage_record
 from stream.runtime.environment import Environment
 from stream.runtime.inflight import LaneLimits
-from stream.runtime.process import Crew, Process
+from stream.runtime.process import Crew, Process, spare_the_collector
 from stream.runtime.station import Station, StationParts
 from stream.runtime.verdict import RetryPolicy
 from stream.runtime.worker import Worker, WorkerParts
@@ -76,6 +76,7 @@ async def run_worker(settings: Settings, stages: Sequence[str]) -> int:
 
     Raises `Misconfigured` and `Unavailable` when it cannot start.
     """
+    spare_the_collector()
     stop = asyncio.Event()
     task = asyncio.current_task()
     told: list[int] = []

@@ -9,7 +9,6 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Self
 
-import orjson
 from pydantic import Field
 
 from stream.core.errors import Reason, Rejected
@@ -198,4 +197,4 @@ def read_stage_record(value: bytes | None) -> StageRecord:
 
 def dump(model: Frozen) -> bytes:
     """A model as JSON bytes; decimals travel as strings, so that nothing is rounded."""
-    return orjson.dumps(model.model_dump(mode="json"))
+    return model.__pydantic_serializer__.to_json(model)

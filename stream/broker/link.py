@@ -10,13 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from stream.broker.port import (
     CommitPoint,
-    Committed,
     DeliveryAborted,
     InRecord,
     LinkBroken,
@@ -24,12 +22,15 @@ from stream.broker.port import (
     OutRecord,
     Partition,
 )
+from stream.broker.words import committed_of, ends_in, partitions_of, record_of
 from stream.core.errors import Resource, Unavailable
 
 log = structlog.get_logger(__name__)
 _CHATTER = logging.getLogger("librdkafka")
 
 OFFSET_BEGINNING = -2
+WAKE_SECONDS = 1.0
+"""How long the leader of a resumed partition may take to answer; after that the client closes the connection."""
 SLOWEST_ABORT_SECONDS = 20.0
 """Brokers look for transactions past their timeout every 10 s by default."""
 FORGETFUL = {
@@ -101,6 +102,8 @@ class KafkaLink:
         self._settings = settings
         self._listener = listener
         self._open = False
+        self._fetched: set[Partition] = set()
+        """Assigned and not paused."""
         self._producer = Producer(settings.producer(), logger=_CHATTER)
         if settings.transactional:
             self._begin_life()
@@ -126,11 +129,18 @@ class KafkaLink:
         """Stop fetching."""
         with contextlib.suppress(KafkaException):  # it was revoked a moment ago: nothing left to pause
             self._consumer.pause([TopicPartition(partition.topic, partition.number)])
+            self._fetched.discard(partition)
 
     def resume(self, partition: Partition) -> None:
         """Fetch again."""
+        place = TopicPartition(partition.topic, partition.number)
         with contextlib.suppress(KafkaException):
-            self._consumer.resume([TopicPartition(partition.topic, partition.number)])
+            self._consumer.resume([place])
+            was_idle = not self._fetched
+            self._fetched.add(partition)
+            if was_idle:
+                # A fetcher with nothing to fetch looks only once a second (measured, 2.16.1); a question wakes it.
+                self._consumer.get_watermark_offsets(place, timeout=WAKE_SECONDS)
 
     def publish(self, records: Sequence[OutRecord]) -> dict[int, str]:
         """See port.py. In a transaction this opens it."""
@@ -224,8 +234,7 @@ class KafkaLink:
                 failures[index] = f"{cause.name()}: {cause.str()}"
                 return
             else:
-                self._producer.poll(0)
-                return
+                return  # what was acknowledged is told while the rest is flushed
 
     def _guarded(self, call: Callable[[], object], *, ending: bool = False) -> None:
         """Run one transaction call, and say what a failure means.
@@ -271,7 +280,7 @@ class KafkaLink:
         self._listener.ends(ends_in(text))
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        committed = [_committed(part) for part in self._fetch_committed(consumer, partitions)]
+        committed = [committed_of(part) for part in self._fetch_committed(consumer, partitions)]
         starts = [
             TopicPartition(c.partition.topic, c.partition.number, OFFSET_BEGINNING if c.offset is None else c.offset)
             for c in committed
@@ -280,6 +289,7 @@ class KafkaLink:
         # librdkafka keeps a pause across unassign and assign: a lane that left full would never be read again.
         if starts:
             consumer.resume(starts)
+            self._fetched.update(partitions_of(starts))
         self._listener.assigned(committed)
 
     def _fetch_committed(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
@@ -295,11 +305,15 @@ class KafkaLink:
         return list(found)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._listener.revoked(_partitions(partitions), lost=False)
-        consumer.incremental_unassign(partitions)
+        self._listener.revoked(partitions_of(partitions), lost=False)
+        self._unassign(consumer, partitions)
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._listener.revoked(_partitions(partitions), lost=True)
+        self._listener.revoked(partitions_of(partitions), lost=True)
+        self._unassign(consumer, partitions)
+
+    def _unassign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._fetched.difference_update(partitions_of(partitions))
         consumer.incremental_unassign(partitions)
 
 
@@ -308,37 +322,3 @@ PURGED = "purged with its transaction"
 PURGE_CODES = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001 - the client's names
 _KNOWN_CAUSES = {KafkaError._MSG_TIMED_OUT: LATE, **dict.fromkeys(PURGE_CODES, PURGED)}  # noqa: SLF001 - likewise
 MAX_TRIES = 3
-
-
-def ends_in(statistics: str) -> dict[Partition, int]:
-    """End offsets for readers of committed records, out of librdkafka's statistics (its STATISTICS.md)."""
-    ends: dict[Partition, int] = {}
-    for topic, told in orjson.loads(statistics).get("topics", {}).items():
-        for number, partition in told.get("partitions", {}).items():
-            end = partition.get("ls_offset", -1)
-            if int(number) >= 0 and end >= 0:
-                ends[Partition(topic, int(number))] = end
-    return ends
-
-
-def record_of(read: Any) -> InRecord:
-    """A message as a record. Untyped: the stubs allow for messages never read (no topic, headers as a dict)."""
-    kind, timestamp_ms = read.timestamp()
-    return InRecord(
-        topic=read.topic(),
-        partition=read.partition(),
-        offset=read.offset(),
-        key=read.key(),
-        value=read.value(),
-        timestamp_ms=timestamp_ms if kind else 0,
-        headers=tuple(read.headers() or ()),
-    )
-
-
-def _committed(part: TopicPartition) -> Committed:
-    offset = part.offset if part.offset >= 0 else None
-    return Committed(Partition(part.topic, part.partition), offset, part.metadata or "")
-
-
-def _partitions(parts: Sequence[TopicPartition]) -> list[Partition]:
-    return [Partition(part.topic, part.partition) for part in parts]

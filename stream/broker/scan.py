@@ -14,8 +14,8 @@ from typing import Any, Self, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from stream.broker.link import record_of
 from stream.broker.port import InRecord, Partition
+from stream.broker.words import record_of
 from stream.core.errors import Misconfigured, Resource, Unavailable
 
 GROUP = "skustream-scan"

@@ -129,8 +129,8 @@ class Patience:
         """Waits for nothing yet."""
         self._environment = environment
         self._lack: Lack | None = None
-        self.woken = asyncio.Event()
-        """Set when there is a reason to look again."""
+        self.woken: asyncio.Event
+        """Set when there is a reason to look again. Made by the first wait: nearly no walk ever waits."""
 
     async def wait(self, resource: Resource, detail: str, after_seconds: float | None) -> None:
         """Wait for `resource`, or for this walk's turn to probe."""
@@ -139,6 +139,7 @@ class Patience:
             self._environment.probe_failed(lack, detail)
         else:
             self.got_through()
+            self.woken = asyncio.Event()
             lack.line.append(self)
             self._lack = lack
         await self._environment.turn(lack, self)

@@ -25,6 +25,8 @@ from stream.runtime.worker import Delivery
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.05
+BUSY_POLL_SECONDS = 0.01
+"""While a lane is full: it waits for deliveries, and they must not wait for records."""
 POLL_RECORDS = 200
 POLLS_A_TURN = 10
 REOPEN_SECONDS = 2.0
@@ -182,7 +184,7 @@ class Station:
 
     def _take_in(self, link: Link) -> None:
         """Poll once, and on while whole batches come: a turn with a commit in it is long."""
-        timeout_seconds = POLL_SECONDS
+        timeout_seconds = BUSY_POLL_SECONDS if any(lane.paused for lane in self._lanes.values()) else POLL_SECONDS
         for _ in range(POLLS_A_TURN):
             limit = 1 if self._wicket.is_open else POLL_RECORDS
             records = link.poll(timeout_seconds, limit)

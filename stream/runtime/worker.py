@@ -156,21 +156,19 @@ class Worker:
         for record in reading.events:
             by_image.setdefault(record.event.image, []).append(record)
         turns = [self._line_up(image) for image in by_image]
-        task = self._spawn(ticket, self._walk(ticket, reading, list(zip(turns, by_image.values(), strict=True))))
-        task.add_done_callback(lambda _: self._leave(turns))
+        self._spawn(ticket, self._walk(ticket, reading, list(zip(turns, by_image.values(), strict=True))), turns)
 
     def _line_up(self, image: tuple[str, str]) -> _Turn:
         turn = _Turn(image, self._walks.last_of_image.get(image))
         self._walks.last_of_image[image] = turn
         return turn
 
-    def _spawn(self, ticket: Ticket, walk: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, ticket: Ticket, walk: Coroutine[Any, Any, None], turns: Iterable[_Turn] = ()) -> None:
         task = asyncio.create_task(walk)
         self._walks.by_lane.setdefault(ticket.lane, set()).add(task)
-        task.add_done_callback(lambda done: self._ended(done, ticket.lane))
-        return task
+        task.add_done_callback(lambda done: self._ended(done, ticket.lane, turns))
 
-    def _ended(self, task: asyncio.Task[None], lane: Lane) -> None:
+    def _ended(self, task: asyncio.Task[None], lane: Lane, turns: Iterable[_Turn]) -> None:
         tasks = self._walks.by_lane.get(lane)
         if tasks is not None:
             tasks.discard(task)
@@ -178,6 +176,7 @@ class Worker:
                 del self._walks.by_lane[lane]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("walk-broke", stage=self._parts.stage, exc_info=error)
+        self._leave(turns)
 
     def _leave(self, turns: Iterable[_Turn]) -> None:
         for turn in turns:
@@ -247,10 +246,10 @@ class Worker:
         try:
             while True:
                 try:
-                    result = await _whole(call)
-                except Exception as error:  # noqa: BLE001 - the one place where every error meets its verdict
+                    result = await call()
+                except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - where every error meets its verdict
                     tried = Tried(attempts, self._bugs_in_a_row)
-                    verdict = decide(error, tried, parts.policy, chance=parts.clock.chance())
+                    verdict = decide(_fault(error), tried, parts.policy, chance=parts.clock.chance())
                 else:
                     patience.got_through()
                     return result
@@ -293,12 +292,16 @@ class Worker:
         return End(letter, "dead-letter", verdict.reason, image, event_id_of(record) if record else "")
 
 
-async def _whole(call: Callable[[], Awaitable[Result]]) -> Result:
-    """Await `call()`. A cancellation from inside it would end the walk in silence, and its ticket would stay open."""
-    try:
-        return await call()
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise BrokenOff("the handler was cancelled from inside") from error
+def _fault(error: BaseException) -> Exception:
+    """What `decide` judges. Raises `error` again where this walk itself was cancelled.
+
+    A cancellation from inside the handler would end the walk in silence, and its ticket would stay open.
+    """
+    if isinstance(error, Exception):
+        return error
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise error
+    broken = BrokenOff("the handler was cancelled from inside")
+    broken.__cause__ = error
+    return broken

@@ -13,8 +13,8 @@ from confluent_kafka import OFFSET_END, TopicPartition
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from typer.testing import CliRunner, Result
 
-from stream.broker.link import record_of
 from stream.broker.port import InRecord, OutRecord
+from stream.broker.words import record_of
 from stream.cli.main import app
 from stream.core.errors import Reason
 from stream.events import Origin, Priority

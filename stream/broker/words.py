@@ -1,0 +1,48 @@
+"""The client's words as ours: a message is a record, an offset with its text a position, statistics are ends.
+
+Comes in: what confluent-kafka hands over. Goes out: the values of port.py. Pure.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from confluent_kafka import TopicPartition
+
+from stream.broker.port import Committed, InRecord, Partition
+
+
+def ends_in(statistics: str) -> dict[Partition, int]:
+    """End offsets for readers of committed records, out of librdkafka's statistics (its STATISTICS.md)."""
+    ends: dict[Partition, int] = {}
+    for topic, told in orjson.loads(statistics).get("topics", {}).items():
+        for number, partition in told.get("partitions", {}).items():
+            end = partition.get("ls_offset", -1)
+            if int(number) >= 0 and end >= 0:
+                ends[Partition(topic, int(number))] = end
+    return ends
+
+
+def record_of(read: Any) -> InRecord:
+    """A message as a record. Untyped: the stubs allow for messages never read (no topic, headers as a dict)."""
+    kind, timestamp_ms = read.timestamp()
+    return InRecord(
+        topic=read.topic(),
+        partition=read.partition(),
+        offset=read.offset(),
+        key=read.key(),
+        value=read.value(),
+        timestamp_ms=timestamp_ms if kind else 0,
+        headers=tuple(read.headers() or ()),
+    )
+
+
+def committed_of(part: TopicPartition) -> Committed:
+    """What the group has committed there."""
+    offset = part.offset if part.offset >= 0 else None
+    return Committed(Partition(part.topic, part.partition), offset, part.metadata or "")
+
+
+def partitions_of(parts: Sequence[TopicPartition]) -> list[Partition]:
+    """Their places alone."""
+    return [Partition(part.topic, part.partition) for part in parts]
