@@ -1,30 +1,28 @@
-"""How fast one full stage is, without its business: decode, admit, 5 ms of asynchronous work, encode, transaction.
+"""The engine: one full stage without its business: decode, admit, 5 ms of waiting, encode, transaction, commit.
 
-Compared within one run to a plain confluent-kafka consume → produce loop on the same broker and the same events, and
-for skewed keys to the bound that the hottest key sets. Absolute figures are the machine's; only ratios travel.
+In each round, one after the other on the same broker and the same events: a plain confluent-kafka loop, ours, and
+Pyrallel Consumer where it can be had. For skewed keys ours is held against the hottest key, whose events follow one
+another: nobody can be faster than so many naps in a row, and those are taken in the same run.
 
-    python -m benchmarks.engine --events 20000
+    python -m benchmarks.engine
 """
 
-import argparse
 import asyncio
-import bisect
-import itertools
 import json
-import random
+import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from pathlib import Path
+from statistics import median
 
 import uvloop
-from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
+from benchmarks import figures, load, peers
+from benchmarks.figures import Figure, Size, step
 from stream.broker.link import KafkaLink, LinkSettings
 from stream.broker.port import InRecord
 from stream.core.clock import SystemClock
@@ -34,29 +32,47 @@ from stream.outcome import Outcome, OutcomeKind
 from stream.records import Reading, StageRecord, first_record
 from stream.runtime.environment import Environment
 from stream.runtime.inflight import LaneLimits
+from stream.runtime.process import spare_the_collector
 from stream.runtime.station import Station, StationParts
 from stream.runtime.verdict import RetryPolicy
 from stream.runtime.worker import Worker, WorkerParts
+from tests.services.clients import Kafka, create_topic
 from tests.services.kafka import open_kafka
 
-PARTITIONS = 4
 WORK_SECONDS = 0.005
-EVENT_BYTES = 1024
-PREFIX = "bench"
+LANE_TICKETS = 1000
+JOIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class Scale:
+    """How many events, how often."""
+
+    uniform: int
+    zipf: int
+    rounds: int
+
+
+SCALES = {Size.FULL: Scale(20_000, 20_000, 3), Size.SMALL: Scale(400, 400, 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
     """One measured run."""
 
-    name: str
     events: int
     seconds: float
+    cpu_seconds: float
 
     @property
     def rate(self) -> float:
         """Events per second."""
         return self.events / self.seconds
+
+    @property
+    def cpu_micros(self) -> float:
+        """CPU microseconds per event."""
+        return self.cpu_seconds / self.events * 1e6
 
 
 class Napping:
@@ -74,66 +90,13 @@ class Napping:
         return Outcome(OutcomeKind.FORWARDED, self._topic, record.event.sku_id.encode(), record.encode())
 
 
-def uniform_keys(count: int, keys: int) -> list[int]:
-    """`count` draws from `keys` equally likely keys."""
-    rng = random.Random(1)
-    return [rng.randrange(keys) for _ in range(count)]
-
-
-def zipf_keys(count: int, keys: int) -> list[int]:
-    """`count` draws from `keys` keys by Zipf's law with exponent 1."""
-    rng = random.Random(2)
-    edges = list(itertools.accumulate(1 / rank for rank in range(1, keys + 1)))
-    return [bisect.bisect_left(edges, rng.random() * edges[-1]) for _ in range(count)]
-
-
-def load(servers: str, topic: str, keys: list[int]) -> None:
-    """Fill `topic` with one event per key, 1 KB each."""
-    producer = Producer({"bootstrap.servers": servers, "linger.ms": 20, "compression.type": "lz4"})
-    for number, key in enumerate(keys):
-        event: dict[str, Any] = {
-            "sku_id": f"SKU-{key}",
-            "raw_url": f"https://photos.example/{key}.jpg",
-            "sequence": number,
-        }
-        event["attributes"] = {"text": "x" * (EVENT_BYTES - len(json.dumps(event)) - 30)}
-        while True:
-            try:
-                producer.produce(topic, key=event["sku_id"], value=json.dumps(event))
-                break
-            except BufferError:
-                producer.poll(0.1)
-    producer.flush()
-
-
-def plain_loop(servers: str, source: str, target: str, count: int) -> Result:
-    """The ceiling: consume, produce, no transaction, one commit at the end."""
-    options = {"bootstrap.servers": servers, "group.id": f"plain-{source}", "auto.offset.reset": "earliest"}
-    consumer = Consumer({**options, "enable.auto.commit": False, "fetch.wait.max.ms": 100})
-    producer = Producer({"bootstrap.servers": servers, "linger.ms": 5, "compression.type": "lz4", "acks": "all"})
-    consumer.subscribe([source])
-    seen, started = 0, 0.0
-    while seen < count:
-        for message in consumer.consume(500, 0.1):
-            if message.error() is None:
-                started = started or time.monotonic()
-                seen += 1
-                producer.produce(target, key=message.key(), value=json.dumps(json.loads(message.value() or b"")))
-        producer.poll(0)
-    producer.flush()
-    consumer.commit(asynchronous=False)
-    seconds = time.monotonic() - started
-    consumer.close()
-    return Result("plain consume, produce loop", count, seconds)
-
-
-async def engine(servers: str, source: str, target: str, count: int, name: str) -> Result:
+async def engine(servers: str, source: str, target: str, count: int) -> Run:
     """One stage of ours, from the first record polled to the last one committed."""
     clock, recorder = SystemClock(), Counting(count)
     environment = Environment(clock, recorder)
     settings = LinkSettings(
         options={"bootstrap.servers": servers},
-        group=f"{name}-{source}",
+        group=f"ours-{time.time_ns()}",
         topics=(source,),
         instance=f"bench-{time.time_ns()}",
     )
@@ -141,7 +104,7 @@ async def engine(servers: str, source: str, target: str, count: int, name: str) 
         stage="bench",
         open_link=partial(KafkaLink, settings),
         paused=environment.is_paused,
-        limits=LaneLimits(tickets=1000),
+        limits=LaneLimits(tickets=LANE_TICKETS),
         commit_interval_seconds=0.1,
         clock=clock,
         recorder=recorder,
@@ -153,7 +116,7 @@ async def engine(servers: str, source: str, target: str, count: int, name: str) 
             handler=Napping(target),
             read=_reader(clock),
             deliver=station.deliver,
-            dead_letter_topic=f"{PREFIX}.dead-letter",
+            dead_letter_topic="bench.dead-letter",
             environment=environment,
             policy=RetryPolicy(),
             clock=clock,
@@ -164,10 +127,9 @@ async def engine(servers: str, source: str, target: str, count: int, name: str) 
     await asyncio.to_thread(station.open)
     station.start()
     await recorder.done.wait()
-    seconds = recorder.ended - recorder.started
     station.request_stop()
-    await station.join(30)
-    return Result(name, count, seconds)
+    await station.join(JOIN_SECONDS)
+    return recorder.run
 
 
 def _reader(clock: SystemClock) -> Callable[[InRecord], Reading]:
@@ -185,61 +147,114 @@ class Counting(SilentRecorder):
     """Knows when the first record came and the last one was committed."""
 
     def __init__(self, count: int) -> None:
-        self._left = count
+        self._count = self._left = count
         self._loop = asyncio.get_running_loop()
+        self._began = self._cpu = 0.0
         self.done = asyncio.Event()
-        self.started = self.ended = 0.0
+        self.run: Run
 
     def received(self, stage: str, topic: str) -> None:
         """The first one starts the clock."""
-        self.started = self.started or time.monotonic()
+        if not self._began:
+            self._began, self._cpu = time.monotonic(), time.process_time()
 
     def committed(self, stage: str, seconds: float, records: int) -> None:
         """The last one stops it."""
         self._left -= records
         if self._left <= 0:
-            self.ended = time.monotonic()
+            self.run = Run(self._count, time.monotonic() - self._began, time.process_time() - self._cpu)
             self._loop.call_soon_threadsafe(self.done.set)
 
 
-def hottest_bound_seconds(keys: list[int]) -> float:
-    """Order within a key is kept, so its events follow one another: no engine can be faster than the hottest key."""
-    return max(Counter(keys).values()) * WORK_SECONDS
-
-
-def measure(events: int) -> dict[str, Any]:
-    """All runs on one broker. `ratio` entries are what may be compared between machines."""
+def measure(size: Size) -> list[Figure]:
+    """All rounds on one broker."""
+    spare_the_collector()  # as a worker does when it starts
+    scale = SCALES[size]
     cluster = open_kafka()
     try:
-        servers = cluster.bootstrap_servers
-        uniform, zipf = uniform_keys(events, 10_000), zipf_keys(events // 4, 1_000)
-        names = [f"{PREFIX}.{kind}.{time.time_ns()}" for kind in ("uniform", "zipf", "out")]
-        admin = AdminClient({"bootstrap.servers": servers})
-        for future in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names]).values():
-            future.result()
-        load(servers, names[0], uniform)
-        load(servers, names[1], zipf)
-        plain = plain_loop(servers, names[0], names[2], events)
-        ours = uvloop.run(engine(servers, names[0], names[2], events, "skustream, uniform keys"))
-        skewed = uvloop.run(engine(servers, names[1], names[2], len(zipf), "skustream, Zipf keys"))
+        return [*_uniform(cluster, scale), *_zipf(cluster, scale)]
     finally:
         cluster.stop()
-    bound = hottest_bound_seconds(zipf)
-    return {
-        "runs": [{**asdict(run), "events_per_second": round(run.rate)} for run in (plain, ours, skewed)],
-        "ratio_to_plain_loop": round(ours.rate / plain.rate, 3),
-        "share_of_hottest_key_bound": round(bound / skewed.seconds, 3),
-    }
 
 
-def main() -> int:
-    """Print the figures as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=20_000)
-    figures = measure(parser.parse_args().events)
-    sys.stdout.write(json.dumps(figures, indent=2) + "\n")
-    return 0
+def _uniform(kafka: Kafka, scale: Scale) -> list[Figure]:
+    servers, count = kafka.bootstrap_servers, scale.uniform
+    source, target = _topics(kafka, "uniform")
+    load.fill(servers, source, load.uniform_keys(count, 10_000))
+    plain: list[Run] = []
+    ours: list[Run] = []
+    theirs: list[Run] = []
+    missing = ""
+    for number in range(scale.rounds):
+        step(f"round {number + 1} of {scale.rounds}: plain loop, ours, Pyrallel Consumer")
+        plain.append(Run(count, *load.plain_loop(servers, source, target, count)))
+        ours.append(uvloop.run(engine(servers, source, target, count)))
+        try:
+            theirs.append(pyrallel(servers, source, count))
+        except peers.PeerMissing as error:
+            missing = str(error)
+    share = median(mine.rate / loop.rate for mine, loop in zip(ours, plain, strict=True))
+    ratio = median(mine.rate / its.rate for mine, its in zip(ours, theirs, strict=True)) if theirs else None
+    return [
+        Figure("uniform keys, against Pyrallel Consumer 1.0", ratio, "times", at_least=3, note=missing),
+        Figure("uniform keys, share of a plain loop", 100 * share, "%", at_least=15),
+        Figure("events per second, ours", median(run.rate for run in ours), "/s"),
+        Figure("events per second, plain loop", median(run.rate for run in plain), "/s"),
+        *([Figure("events per second, Pyrallel Consumer", median(run.rate for run in theirs), "/s")] if theirs else []),
+        Figure("CPU per event, ours", median(run.cpu_micros for run in ours), "µs"),
+        Figure("CPU per event, plain loop", median(run.cpu_micros for run in plain), "µs"),
+        *(
+            [Figure("CPU per event, Pyrallel Consumer", median(run.cpu_micros for run in theirs), "µs")]
+            if theirs
+            else []
+        ),
+    ]
+
+
+def _zipf(kafka: Kafka, scale: Scale) -> list[Figure]:
+    servers, keys = kafka.bootstrap_servers, load.zipf_keys(scale.zipf, 1_000)
+    source, target = _topics(kafka, "zipf")
+    load.fill(servers, source, keys)
+    hottest = max(Counter(keys).values())
+    step(f"Zipf: {hottest} of {len(keys)} events are of the hottest key")
+    ours = uvloop.run(engine(servers, source, target, len(keys)))
+    naps_seconds = uvloop.run(naps(hottest))
+    return [
+        Figure(
+            "Zipf keys, share of the hottest key's bound", 100 * naps_seconds / ours.seconds, "%", at_least=90,
+            note=f"{hottest} naps in a row: {naps_seconds:.2f} s; ours: {ours.seconds:.2f} s",
+        ),
+        Figure("the same, with naps of 5 ms to the dot", 100 * hottest * WORK_SECONDS / ours.seconds, "%"),
+    ]  # fmt: skip
+
+
+def _topics(kafka: Kafka, kind: str) -> tuple[str, str]:
+    """A source and a target of their own."""
+    stem = f"bench.{kind}.{time.time_ns()}"
+    return (
+        create_topic(kafka, stem, partitions=load.PARTITIONS),
+        create_topic(kafka, f"{stem}.out", partitions=load.PARTITIONS),
+    )
+
+
+async def naps(count: int) -> float:
+    """Seconds that `count` pieces of our work take one after the other, with nothing around them."""
+    began = time.monotonic()
+    for _ in range(count):
+        await asyncio.sleep(WORK_SECONDS)
+    return time.monotonic() - began
+
+
+def pyrallel(servers: str, source: str, count: int) -> Run:
+    """Pyrallel Consumer on the same events. Raises PeerMissing."""
+    script = str(Path(__file__).with_name("pyrallel_peer.py"))
+    python = str(peers.python_with(peers.PYRALLEL))
+    asked = [python, script, servers, source, f"pyrallel-{time.time_ns()}", str(count)]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603
+    if done.returncode:
+        raise peers.PeerMissing(f"Pyrallel Consumer broke: {done.stderr.strip()[-200:]}")
+    return Run(count, **json.loads(done.stdout))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(figures.run(__doc__, measure))
