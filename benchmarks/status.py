@@ -21,7 +21,8 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from stream.broker.link import LinkSettings, record_of
+from stream.broker.link import LinkSettings
+from stream.broker.words import record_of
 from stream.events import Origin, Priority
 from stream.pipeline import default_pipeline
 from stream.records import Asset, Status, first_record, terminal_of
