@@ -51,8 +51,8 @@ up: ## Kafka, SeaweedFS, simulator, worker and a sample catalog in containers (d
 down: ## end them, and forget their data
 	docker compose down --volumes
 
-bench: $(READY) ## ratios of this engine to a plain loop, within one run
-	@$(BIN)/python -m benchmarks.engine
+bench: $(READY) ## every figure of docs/benchmarks.md, 15 min (ONLY=engine: one of them)
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
 clean: ## remove what was built, fetched or remembered (not .venv)
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

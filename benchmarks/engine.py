@@ -169,15 +169,15 @@ class Counting(SilentRecorder):
 def measure(size: Size) -> list[Figure]:
     """All rounds on one broker."""
     spare_the_collector()  # as a worker does when it starts
-    scale = SCALES[size]
     cluster = open_kafka()
     try:
-        return [*_uniform(cluster, scale), *_zipf(cluster, scale)]
+        return [*_uniform(cluster, size), *_zipf(cluster, SCALES[size])]
     finally:
         cluster.stop()
 
 
-def _uniform(kafka: Kafka, scale: Scale) -> list[Figure]:
+def _uniform(kafka: Kafka, size: Size) -> list[Figure]:
+    scale = SCALES[size]
     servers, count = kafka.bootstrap_servers, scale.uniform
     source, target = _topics(kafka, "uniform")
     load.fill(servers, source, load.uniform_keys(count, 10_000))
@@ -190,7 +190,7 @@ def _uniform(kafka: Kafka, scale: Scale) -> list[Figure]:
         plain.append(Run(count, *load.plain_loop(servers, source, target, count)))
         ours.append(uvloop.run(engine(servers, source, target, count)))
         try:
-            theirs.append(pyrallel(servers, source, count))
+            theirs.append(pyrallel(servers, source, count, size))
         except peers.PeerMissing as error:
             missing = str(error)
     share = median(mine.rate / loop.rate for mine, loop in zip(ours, plain, strict=True))
@@ -245,10 +245,10 @@ async def naps(count: int) -> float:
     return time.monotonic() - began
 
 
-def pyrallel(servers: str, source: str, count: int) -> Run:
+def pyrallel(servers: str, source: str, count: int, size: Size) -> Run:
     """Pyrallel Consumer on the same events. Raises PeerMissing."""
     script = str(Path(__file__).with_name("pyrallel_peer.py"))
-    python = str(peers.python_with(peers.PYRALLEL))
+    python = str(peers.python_with(peers.PYRALLEL, size))
     asked = [python, script, servers, source, f"pyrallel-{time.time_ns()}", str(count)]
     done = subprocess.run(asked, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603
     if done.returncode:

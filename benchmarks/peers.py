@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.figures import Size
+
 FOLDER = Path("build/peers")
 PYRALLEL, PILLOW = "pyrallel-consumer==1.0.0", "pillow==12.0.0"
 NEEDS = (3, 12)
@@ -19,13 +21,15 @@ class PeerMissing(Exception):
     """The peer cannot be had here; the message says why."""
 
 
-def python_with(requirement: str) -> Path:
-    """A Python that has `requirement` installed. Raises PeerMissing."""
+def python_with(requirement: str, size: Size) -> Path:
+    """A Python that has `requirement` installed; a small run installs nothing. Raises PeerMissing."""
     home = FOLDER / requirement.partition("=")[0]
     python = home / "bin" / "python"
     ready = home / f".has-{requirement}"
     if ready.exists():
         return python
+    if size is Size.SMALL:
+        raise PeerMissing(f"{requirement} is installed by a full run only")
     base = _python_3_12() if requirement == PYRALLEL else sys.executable
     commands = ([base, "-m", "venv", "--clear", str(home)], [str(python), "-m", "pip", "install", "-q", requirement])
     for command in commands:

@@ -1,0 +1,1 @@
+"""The benches still run. What they measure is never asserted."""
