@@ -194,7 +194,7 @@ def _collected(evidence: Evidence) -> set[str]:
     return {job_id for generation in generations for job_id in generation}
 
 
-_ENDED = frozenset({"settled", "blocked", "failed", "overdue"})
+_ENDED = frozenset({"settled", "condemned", "blocked", "failed", "overdue"})
 _OPERATIONS = {
     "remove-background": "remove-bg", "upscale": "upscale", "replace-background": "replace-bg",
     "add-shadow": "add-shadow",

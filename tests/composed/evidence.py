@@ -136,6 +136,15 @@ def keys(target: Target, *, under: str = "") -> list[str]:
         return list(_listed(client, target, under))
 
 
+def plant_beside(target: Target, key: str, count: int) -> None:
+    """So many more files of the job that made `key`, as racing pollers leave them."""
+    folder, _, name = key.rpartition("/")
+    with _client(target) as client:
+        for number in range(count):
+            beside = f"{target.store_prefix}/{folder}/late-{number}-{name.rpartition('-')[2]}"
+            client.put_object(Bucket=target.bucket, Key=beside, Body=b"late")
+
+
 def _listed(client: Any, target: Target, under: str) -> Iterator[str]:
     pages = client.get_paginator("list_objects_v2").paginate(
         Bucket=target.bucket, Prefix=f"{target.store_prefix}/{under}"

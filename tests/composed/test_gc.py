@@ -8,7 +8,7 @@ import pytest
 
 from tests.composed.auditor import audit
 from tests.composed.conftest import Plants
-from tests.composed.evidence import contents, keys
+from tests.composed.evidence import contents, keys, plant_beside
 from tests.composed.plant import Plant
 from tests.services.waiting import until
 
@@ -16,6 +16,8 @@ RecordProperty = Callable[[str, object], None]
 pytestmark = [pytest.mark.kafka, pytest.mark.s3]
 PICTURES = 12
 CREDITS = 70
+LATE = 400
+"""Enough to be killed among them."""
 
 
 def test_superseded_pictures_go_in_two_runs_and_are_bought_again_when_the_old_photo_comes_back(plants: Plants) -> None:
@@ -73,9 +75,11 @@ def test_a_run_killed_in_the_middle_beside_another_one_is_finished_by_the_next(
         plant.wait_events(*(event["event_id"] for event in events), timeout_seconds=120)
     shown = _shown(plant)
     assert (len(shown), len(_assets(plant))) == (2 * PICTURES, 4 * PICTURES)
+    old = next(iter(_assets(plant) - shown))
+    plant_beside(plant.target(), old, LATE)
     plant.gc("--yes").answer()
     doomed, beside = plant.gc("--yes"), plant.gc("--yes")
-    until(lambda: len(_assets(plant)) < 4 * PICTURES, timeout_seconds=60, what="a first deletion")
+    until(lambda: len(_assets(plant)) < 4 * PICTURES + LATE, timeout_seconds=60, what="a first deletion")
     doomed.kill()
     beside.kill()
     left = len(_assets(plant)) - len(shown)
@@ -86,7 +90,7 @@ def test_a_run_killed_in_the_middle_beside_another_one_is_finished_by_the_next(
         plant.gc("--yes").answer()
     assert _assets(plant) == shown
     assert audit(plant.target()).problems == []
-    record_property("told", f"[gc] killed with {left} of {2 * PICTURES} superseded assets left")
+    record_property("told", f"[gc] killed with {left} of {2 * PICTURES + LATE} superseded assets left")
 
 
 def _completed(plant: Plant, *, sequence: int, version: str, colour: int) -> set[str]:
