@@ -1,6 +1,6 @@
-"""The only file that knows concrete classes: settings in, a running worker process out.
+"""Settings in, a running worker process out. With `doors` the only files that know concrete classes.
 
-Read it to see what a worker is made of; change a part here and nowhere else.
+Read both to see what a worker is made of; change a part there and nowhere else.
 """
 
 import asyncio
@@ -8,23 +8,18 @@ import os
 import secrets
 import signal
 import socket
-import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
-from pathlib import Path
-from types import MappingProxyType
 from urllib.parse import unquote
 
 import structlog
-from pydantic import SecretStr
 
 from stream.broker.link import KafkaLink, LinkSettings
 from stream.broker.port import InRecord, LinkListener
 from stream.core.clock import Clock, SystemClock
-from stream.downloads.web import HttpDownloads
+from stream.doors import downloads_of, endpoints_of, open_api, prices_of, quota_of, store_of
 from stream.events import Origin, Priority
 from stream.images.inspect import ImageLimits
 from stream.images.loading import harden
@@ -36,20 +31,10 @@ from stream.metrics.catalogue import Known
 from stream.metrics.port import Recorder
 from stream.metrics.prometheus import PrometheusRecorder
 from stream.metrics.server import HealthServer
-from stream.metrics.silent import SilentRecorder
 from stream.notifications.entry import Own
 from stream.notifications.pattern import KeyPattern
 from stream.notifications.reading import EntryReader
-from stream.objects.choose import open_store
-from stream.objects.options import InputMode, StoreOptions
-from stream.objects.port import ObjectStore
-from stream.objects.s3_sources import S3Sources
 from stream.pipeline import Pipeline, Stage, load_pipeline
-from stream.pixelapi.client import HttpPixelApi, default_user_agent
-from stream.pixelapi.dialects import Endpoint
-from stream.prices import load_prices
-from stream.quota.memory import MemoryQuota
-from stream.quota.window import Contract
 from stream.records import Reading, read_stage_record
 from stream.runtime.environment import Environment
 from stream.runtime.inflight import LaneLimits
@@ -67,7 +52,6 @@ from stream.topics import Topics
 
 log = structlog.get_logger(__name__)
 
-DOWNLOAD_TIMEOUT_SECONDS = 300.0
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
 
@@ -150,13 +134,13 @@ async def _open_desk(
     stack: AsyncExitStack,
 ) -> Desk:
     harden()
-    objects = await _open_objects(settings, clock, recorder)
+    objects = await store_of(settings, clock, recorder)
     stack.push_async_callback(objects.aclose)
     await objects.probe()
-    quota = _quota(settings, clock, recorder)
-    api = open_api(settings, clock, recorder, on_throttle=quota.throttle, own_endpoints=_own_endpoints(pipeline))
+    quota = quota_of(settings, clock, recorder)
+    api = open_api(settings, clock, recorder, on_throttle=quota.throttle, own_endpoints=endpoints_of(pipeline))
     stack.push_async_callback(api.aclose)
-    downloads = _downloads(settings, clock, recorder)
+    downloads = downloads_of(settings, clock, recorder)
     stack.push_async_callback(downloads.aclose)
     workers = ImageWorkers(settings.image_threads)
     stack.push_async_callback(workers.aclose)
@@ -175,103 +159,9 @@ async def _open_desk(
         clock=clock,
         recorder=recorder,
         pace=Pace(settings.poll_first_seconds),
-        prices=_prices(settings, pipeline),
+        prices=prices_of(settings, pipeline),
         claim_poll_seconds=settings.claim_poll_seconds,
         recovered=environment.recovered,
-    )
-
-
-@asynccontextmanager
-async def open_objects(settings: Settings) -> AsyncIterator[ObjectStore]:
-    """The store alone, for commands that note, look up and clear away. Nothing is asked of it before its first call."""
-    objects = await _open_objects(settings, SystemClock(), SilentRecorder())
-    try:
-        yield objects
-    finally:
-        await objects.aclose()
-
-
-async def _open_objects(settings: Settings, clock: Clock, recorder: Recorder) -> ObjectStore:
-    settings.need_store()
-    return await open_store(settings.store or "", _store_options(settings), recorder=recorder, clock=clock)
-
-
-def _store_options(settings: Settings) -> StoreOptions:
-    modes = {"auto": InputMode.AUTO, "upload": InputMode.UPLOAD}
-    by_url = InputMode.PUBLIC if settings.cdn_base_url else InputMode.PRESIGNED
-    return StoreOptions(
-        public_base_url=settings.cdn_base_url,
-        input_mode=modes.get(settings.input, by_url),
-        endpoint_url=settings.aws_endpoint_url,
-        region=settings.aws_region,
-        access_key=None if settings.aws_access_key_id is None else SecretStr(settings.aws_access_key_id),
-        secret_key=settings.aws_secret_access_key,
-        session_token=settings.aws_session_token,
-        overrule_conditions=settings.store_overrule_conditions,
-    )
-
-
-def _prices(settings: Settings, pipeline: Pipeline) -> Mapping[str, Decimal]:
-    prices = load_prices(settings.prices).credits
-    unknown = {stage.card.name for stage in pipeline.stages if not stage.local} - prices.keys()
-    if unknown:
-        log.warning("no-price", operations=sorted(unknown), prices=settings.prices, way_out="name them in a price book")
-    return prices
-
-
-def _quota(settings: Settings, clock: Clock, recorder: Recorder) -> MemoryQuota:
-    return MemoryQuota(
-        Contract(settings.quota_requests, settings.quota_window_seconds),
-        clock=clock,
-        recorder=recorder,
-        share=settings.quota_share,
-        max_running_jobs=settings.max_running_jobs,
-        starts_closed=settings.quota_starts_closed,
-    )
-
-
-def open_api(
-    settings: Settings,
-    clock: Clock,
-    recorder: Recorder,
-    *,
-    on_throttle: Callable[[float], None] = lambda _: None,
-    own_endpoints: Mapping[str, Endpoint] = MappingProxyType({}),
-) -> HttpPixelApi:
-    """PixelAPI as the settings name it; nothing is sent yet. Raises `Misconfigured`."""
-    return HttpPixelApi(
-        base_url=settings.pixelapi_base,
-        api_key=settings.need_pixelapi_key(),
-        dialect=settings.dialect,
-        submit_timeout_seconds=settings.submit_timeout_seconds,
-        clock=clock,
-        recorder=recorder,
-        on_throttle=on_throttle,
-        own_endpoints=own_endpoints,
-    )
-
-
-def _own_endpoints(pipeline: Pipeline) -> dict[str, Endpoint]:
-    """Where the pipeline's foreign operations are ordered."""
-    cards = [stage.card for stage in pipeline.stages]
-    return {card.name: Endpoint(card.path, frozenset(card.params.model_fields)) for card in cards if card.path}
-
-
-def _downloads(settings: Settings, clock: Clock, recorder: Recorder) -> HttpDownloads:
-    spool_dir = settings.spool_dir or Path(tempfile.gettempdir()) / f"skustream-spool-{os.getuid()}"
-    return HttpDownloads(
-        spool_dir=spool_dir,
-        spool_bytes=settings.spool_bytes,
-        max_bytes=settings.max_download_bytes,
-        timeout_seconds=DOWNLOAD_TIMEOUT_SECONDS,
-        user_agent=default_user_agent(),
-        clock=clock,
-        recorder=recorder,
-        allow_private=settings.fetch_allow,
-        allow_http_hosts=settings.fetch_allow,
-        result_hosts=settings.allowed_result_hosts,
-        file_root=settings.file_root,
-        s3_reader=S3Sources(frozenset(settings.source_buckets), _store_options(settings), clock=clock),
     )
 
 

@@ -6,7 +6,7 @@ one for the balance, one or two for the dialect. A fleet at work does not know o
 
 from decimal import Decimal
 
-from stream.assembly import open_api
+from stream.doors import open_api
 from stream.checkup.findings import Area, Finding, Mark, unavailable
 from stream.core.clock import Clock
 from stream.core.errors import Resource, StreamError, Throttled, Unavailable

@@ -6,7 +6,7 @@ removes them.
 
 from urllib.parse import urlsplit
 
-from stream.assembly import open_objects
+from stream.doors import open_objects
 from stream.checkup.findings import Area, Finding, Mark
 from stream.settings import Settings
 

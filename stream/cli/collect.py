@@ -99,12 +99,12 @@ def collect(
 async def _swept(
     settings: "Settings", older_than_seconds: float, *, wanted: bool, on_progress: "Callable[[Books], None]"
 ) -> "Books":
-    from stream import assembly  # noqa: PLC0415 - help stays quick
+    from stream import doors  # noqa: PLC0415 - help stays quick
     from stream.collector.sweep import Sweep  # noqa: PLC0415
     from stream.core.clock import SystemClock  # noqa: PLC0415
     from stream.ledger.jobs import Ledger  # noqa: PLC0415
 
-    async with assembly.open_objects(settings) as objects:
+    async with doors.open_objects(settings) as objects:
         if wanted:
             await objects.probe()
         ledger = Ledger(objects, clock=SystemClock(), lease_seconds=settings.claim_lease_seconds)

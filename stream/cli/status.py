@@ -95,7 +95,7 @@ def _time_of(text: str) -> float:
 
 
 def _note(chosen: "Settings", batch: str) -> "BatchNote | None":
-    from stream.assembly import open_objects  # noqa: PLC0415 - help stays quick
+    from stream.doors import open_objects  # noqa: PLC0415 - help stays quick
     from stream.catalog.notes import BatchNotes  # noqa: PLC0415
 
     async def found() -> "BatchNote | None":

@@ -181,7 +181,7 @@ class _Sending:
 
 
 def _in_store(chosen: "Settings", act: Callable[["BatchNotes"], Any]) -> None:
-    from stream.assembly import open_objects  # noqa: PLC0415 - help stays quick
+    from stream.doors import open_objects  # noqa: PLC0415 - help stays quick
     from stream.catalog.notes import BatchNotes  # noqa: PLC0415
 
     async def acting() -> None:
