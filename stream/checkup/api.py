@@ -6,11 +6,11 @@ one for the balance, one or two for the dialect. A fleet at work does not know o
 
 from decimal import Decimal
 
-from stream.doors import open_api
 from stream.checkup.findings import Area, Finding, Mark, unavailable
 from stream.core.clock import Clock
 from stream.core.errors import Resource, StreamError, Throttled, Unavailable
 from stream.cost import Jobs, forecast
+from stream.doors import open_api
 from stream.metrics.silent import SilentRecorder
 from stream.pipeline import Pipeline
 from stream.pixelapi.dialects import Dialect

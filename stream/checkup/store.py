@@ -6,8 +6,8 @@ removes them.
 
 from urllib.parse import urlsplit
 
-from stream.doors import open_objects
 from stream.checkup.findings import Area, Finding, Mark
+from stream.doors import open_objects
 from stream.settings import Settings
 
 SAMPLE_KEY = "check/sample.jpg"

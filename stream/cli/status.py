@@ -95,8 +95,8 @@ def _time_of(text: str) -> float:
 
 
 def _note(chosen: "Settings", batch: str) -> "BatchNote | None":
-    from stream.doors import open_objects  # noqa: PLC0415 - help stays quick
     from stream.catalog.notes import BatchNotes  # noqa: PLC0415
+    from stream.doors import open_objects  # noqa: PLC0415 - help stays quick
 
     async def found() -> "BatchNote | None":
         async with open_objects(chosen) as documents:

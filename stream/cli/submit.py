@@ -181,8 +181,8 @@ class _Sending:
 
 
 def _in_store(chosen: "Settings", act: Callable[["BatchNotes"], Any]) -> None:
-    from stream.doors import open_objects  # noqa: PLC0415 - help stays quick
     from stream.catalog.notes import BatchNotes  # noqa: PLC0415
+    from stream.doors import open_objects  # noqa: PLC0415 - help stays quick
 
     async def acting() -> None:
         async with open_objects(chosen) as documents:
