@@ -18,6 +18,8 @@ MOST_SCANS = 100
 _MOST_SEGMENTS = 10_000
 _WINDOW_BYTES = 1024 * 1024
 _EOI, _SOS = 0xD9, 0xDA
+_FIRST_WITH_A_LENGTH = 0xC0
+"""Below it no marker is defined. Where a restart was due libjpeg passes such a one by, and reads on right behind it."""
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
 """What libjpeg stops at between scans and in them: not a stuffed byte, a restart, a filler or a marker without body."""
 
@@ -37,7 +39,8 @@ def check_scans(path: Path) -> None:
             scans += content[place - 1] == _SOS
             if scans > MOST_SCANS:
                 raise NotAPicture(f"the JPEG has more than {MOST_SCANS} scans; save it again in fewer")
-            place += max(2, int.from_bytes(content[place : place + 2], "big"))
+            if content[place - 1] >= _FIRST_WITH_A_LENGTH:
+                place += max(2, int.from_bytes(content[place : place + 2], "big"))
     raise NotAPicture(f"the JPEG has more than {_MOST_SEGMENTS} segments")
 
 

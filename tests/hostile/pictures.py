@@ -126,6 +126,22 @@ def progressive(width: int, height: int, scans: int, *, components: int = 1) -> 
     )
 
 
+def hidden_scans(side: int, scans: int) -> bytes:
+    """A grey progressive JPEG whose scans stand where an undefined marker seems to have a body; libjpeg reads them all.
+
+    It passes the marker by in search of the restart that was due, and finds it inside.
+    """
+    whole = progressive(side, side, 2)
+    at = whole.rindex(b"\xff\xda")
+    before, again = whole[:at], whole[at:-2]
+    row = -(-side // 8)
+    end_of_block = _bits("0" * row)
+    restarts = b"".join(bytes([0xFF, 0xD0 + number % 8]) + end_of_block for number in range(row - 1))
+    inside = restarts + segment(0xDD, b"\0\0") + again * scans
+    in_rows = segment(0xDD, struct.pack(">H", row)) + segment(0xDA, bytes([1, 1, 0, 1, 63, 0])) + end_of_block
+    return before + in_rows + segment(0x02, inside) + b"\xff\xd9"
+
+
 def _bits(text: str) -> bytes:
     padded = text + "1" * (-len(text) % 8)
     return int(padded, 2).to_bytes(len(padded) // 8, "big").replace(b"\xff", b"\xff\0")
@@ -194,6 +210,7 @@ HOSTILE: Mapping[str, tuple[Maker, str]] = {
     "png-animated": (partial(png_with, png_chunk(b"acTL", struct.pack(">II", 2, 0))), "animated"),
     "png-cut-short": (partial(cut, ".png"), "damaged or cut short"),
     "jpeg-of-5000-scans": (lambda: progressive(7_000, 7_000, 5_000), "more than 100 scans"),
+    "jpeg-of-hidden-scans": (lambda: hidden_scans(80, 200), "more than 100 scans"),
     "jpeg-of-segments": (partial(jpeg_with, segment(0xFE, b"") * 10_001), "more than 10000 segments"),
     "jpeg-of-4-gigapixels": (
         lambda: progressive(8, 8, 2).replace(b"\0\x08\0\x08", b"\xff\xdc\xff\xdc"),
