@@ -55,8 +55,11 @@ class AddShadowParams(Params):
 class ThumbnailParams(Params):
     """`widths` in pixels, `formats` as file kinds; `flatten`: the background colour under transparent pictures."""
 
-    widths: Annotated[tuple[Annotated[int, Field(ge=16, le=10_000)], ...], Field(min_length=1)] = (1600, 800, 400, 200)
-    formats: Annotated[tuple[Literal["webp", "jpeg"], ...], Field(min_length=1)] = ("webp", "jpeg")
+    # Bounded: an event may name its own, and all of them stand in one ledger document and one `completed` record.
+    widths: Annotated[tuple[Annotated[int, Field(ge=16, le=10_000)], ...], Field(min_length=1, max_length=20)] = (
+        1600, 800, 400, 200,
+    )  # fmt: skip
+    formats: Annotated[tuple[Literal["webp", "jpeg"], ...], Field(min_length=1, max_length=4)] = ("webp", "jpeg")
     flatten: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#ffffff"
 
     @field_validator("widths", "formats", mode="before")

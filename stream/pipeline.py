@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import orjson
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -61,7 +62,7 @@ class Stage(Frozen):
         """This stage's parameters for `event`. Raises `Rejected(invalid-event)` for a wrong one."""
         own = event.params.get(self.name, {})
         try:
-            return self.card.params.model_validate({**self.params, **own})
+            params = self.card.params.model_validate({**self.params, **own})
         except ValidationError as error:
             complaint = first_complaint(error, list(self.card.params.model_fields))
             raise Rejected(
@@ -71,6 +72,17 @@ class Stage(Frozen):
                 value=complaint.value,
                 expected=f"{complaint.expected}; {_names_of(self)}",
             ) from None
+        _demand_writable(params, f"params.{self.name}")
+        return params
+
+
+def _demand_writable(params: Params, field: str) -> None:
+    """Parameters name jobs and are sent as JSON: what our encoder does not hold is refused at the door, unpaid."""
+    try:
+        orjson.dumps(params.model_dump(mode="json"))
+    except TypeError:
+        expected = "whole numbers of at most 64 bits"
+        raise Rejected(Reason.INVALID_EVENT, "a number is too large", field=field, expected=expected) from None
 
 
 def _names_of(stage: Stage) -> str:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stream.core.errors import Reason, Rejected
+import orjson
+
+from stream.core.errors import Reason, Rejected, shown
 from stream.images.inspect import Picture
 from stream.operations import Params
 from stream.pipeline import Stage
@@ -60,10 +62,22 @@ class BoughtOperation(Operation[ParamsT]):
             stage_index=desk.pipeline.index(stage.name),
             job=job_name(record, recipe_with(stage, plan.params, record, route)),
             source=source,
-            params=plan.api_params,
+            params=_sendable(plan, stage),
             check=self.check,
         )
         return {stage.makes: await obtain(desk, errand)}
+
+
+def _sendable(plan: Plan, stage: Stage) -> Mapping[str, Any]:
+    """The API's parameters as they will be sent. Raises ValueError or TypeError for a mistake of the operation's own.
+
+    Found only at the POST, behind the claim, it would leave each job in doubt, to be resolved by a person (L2).
+    """
+    strangers = sorted(plan.api_params.keys() - stage.card.params.model_fields.keys())
+    if strangers:
+        raise ValueError(f"{stage.card.name} orders with {', '.join(map(shown, strangers))}, none of its parameters")
+    sent: dict[str, Any] = orjson.loads(orjson.dumps(dict(plan.api_params)))
+    return sent
 
 
 def _fits(plan: Plan, desk: Desk, stage: Stage) -> None:

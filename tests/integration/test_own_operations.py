@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import orjson
 import pytest
 import pyvips
 
@@ -48,6 +49,24 @@ class Soft(BoughtOperation[SoftParams]):
     params = SoftParams
     path = "image/add-shadow"
 """
+MISTAKEN = """
+from stream.stages.bought import BoughtOperation, Plan
+from stream.operations import Params
+
+
+class SlipParams(Params):
+    mode: str = "plain"
+
+
+class Slip(BoughtOperation[SlipParams]):
+    name = "slip"
+    params = SlipParams
+    path = "image/add-shadow"
+
+    def plan(self, source, params, max_pixels):
+        told = {"strength": 1} if params.mode == "stranger" else {"mode": {params.mode}}
+        return Plan(params, told, source.width, source.height)
+"""
 PIPELINE = """
 version: 1
 stages:
@@ -60,6 +79,7 @@ def _own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "own_stamp.py").write_text(DRAWN)
     (tmp_path / "own" / "own_shadow.py").write_text(BOUGHT)
+    (tmp_path / "own" / "own_slip.py").write_text(MISTAKEN)
     monkeypatch.syspath_prepend(str(tmp_path / "own"))
 
 
@@ -125,3 +145,16 @@ async def test_a_changed_parameter_makes_another_picture_beside_the_first(tmp_pa
                 keys.append(table.forwarded("A")["assets"]["made"]["key"])
         assert keys[0] != keys[1]
         assert all((tmp_path / "store" / key).exists() for key in keys)
+
+
+@pytest.mark.parametrize("mode", ["stranger", "a set, which is no JSON"])
+async def test_a_mistake_in_what_is_ordered_is_found_before_anything_is_claimed(tmp_path: Path, mode: str) -> None:
+    """Behind the claim it would leave every job in doubt, though nothing was ever sent (L2)."""
+    async with open_shop(tmp_path) as shop:
+        write(tmp_path, "own_slip:Slip", f'{{mode: "{mode}"}}')
+        async with shop.counter() as table:
+            table.take(shop.event("A"))
+            assert await table.ended(1) == {"A": "bug"}
+        assert shop.asked("/image/add-shadow", method="POST") == 0
+        jobs = [orjson.loads(path.read_bytes()) for path in (tmp_path / "store" / "_ledger" / "jobs").rglob("*.json")]
+        assert {job["operation"]: job["state"] for job in jobs} == {"raw": "settled"}
