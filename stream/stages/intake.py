@@ -22,6 +22,8 @@ from stream.stages.rehost import Naming, look_at, rehost
 
 log = structlog.get_logger(__name__)
 
+TOLD = "head:"
+"""What a version begins with that a server told."""
 WAYS_OUT = {
     Reason.SOURCE_REFUSED: "a public https URL, or a place that the operator allows",
     Reason.SOURCE_MISSING: "a URL that brings the photo",
@@ -40,28 +42,48 @@ async def take_in(desk: Desk, record: StageRecord) -> StageRecord:
     """
     known = record.source_version or _given(record) or await desk.versions.known(record)
     version = known or await _told_version(desk, record)
-    record = record.with_assets({}, source_version=version)
-    name = job_name(record, RAW_RECIPE)
-    entry = await desk.ledger.usable(name.key)
-    if entry is not None and entry.state is LedgerState.SETTLED:
-        asset = entry.record.assets[RAW_ASSET]
-    else:
-        asset = await _fetched(desk, record, Naming(RAW_ASSET, name.after(entry).short))
-        await desk.ledger.settle_local(name.key, RAW_ASSET, {RAW_ASSET: asset}, entry)
+    asset = await _raw_of(desk, record.with_assets({}, source_version=version))
+    if asset is None:
+        started = desk.clock.monotonic()
+        async with _photo(desk, record) as photo:
+            if known is None and await _is_replaced(desk, record, version):
+                version = f"bytes:{photo.sha256}"
+            asset = await _kept(desk, record.with_assets({}, source_version=version), photo, started)
     if known is None and await desk.versions.remember(record, version) != version:
         return await take_in(desk, record.model_copy(update={"source_version": None}))
-    return record.with_assets({RAW_ASSET: asset})
+    return record.with_assets({RAW_ASSET: asset}, source_version=version)
 
 
-async def _fetched(desk: Desk, record: StageRecord, naming: Naming) -> Asset:
-    started = desk.clock.monotonic()
-    async with _photo(desk, record) as photo:
-        try:
-            picture = await look_at(desk, photo.path)
-        except NotAPicture as error:
-            raise _about_the_photo(Reason.INVALID_IMAGE, str(error), record.event.raw_url) from None
-        seconds = desk.clock.monotonic() - started
-        return await rehost(desk, record, naming, photo.path, picture, sha256=photo.sha256, seconds=seconds)
+async def _raw_of(desk: Desk, record: StageRecord) -> Asset | None:
+    """The photo of this version, if it was taken in before."""
+    entry = await desk.ledger.usable(job_name(record, RAW_RECIPE).key)
+    return entry.record.assets[RAW_ASSET] if entry is not None and entry.state is LedgerState.SETTLED else None
+
+
+async def _kept(desk: Desk, record: StageRecord, photo: Spooled, started: float) -> Asset:
+    """The photo in our store, and noted; `started`: since when it was fetched, in monotonic seconds."""
+    name = job_name(record, RAW_RECIPE)
+    entry = await desk.ledger.usable(name.key)
+    if entry is not None and entry.state is LedgerState.SETTLED:  # somebody else was quicker
+        return entry.record.assets[RAW_ASSET]
+    try:
+        picture = await look_at(desk, photo.path)
+    except NotAPicture as error:
+        raise _about_the_photo(Reason.INVALID_IMAGE, str(error), record.event.raw_url) from None
+    seconds = desk.clock.monotonic() - started
+    naming = Naming(RAW_ASSET, name.after(entry).short)
+    asset = await rehost(desk, record, naming, photo.path, picture, sha256=photo.sha256, seconds=seconds)
+    await desk.ledger.settle_local(name.key, RAW_ASSET, {RAW_ASSET: asset}, entry)
+    return asset
+
+
+async def _is_replaced(desk: Desk, record: StageRecord, version: str) -> bool:
+    """Whether the server now tells of another photo than the one that `version` names.
+
+    The bytes came in between, perhaps minutes after the first question. Kept under that version, they would be shown
+    when the old photo comes back; so they are named by themselves. So are those of a server that never tells the same.
+    """
+    return version.startswith(TOLD) and await _told_version(desk, record) != version
 
 
 @asynccontextmanager
@@ -99,10 +121,8 @@ async def taken_in(desk: Desk, record: StageRecord) -> StageRecord | None:
     if version is None:
         return None
     record = record.with_assets({}, source_version=version)
-    entry = await desk.ledger.usable(job_name(record, RAW_RECIPE).key)
-    if entry is None or entry.state is not LedgerState.SETTLED:
-        return None
-    return record.with_assets({RAW_ASSET: entry.record.assets[RAW_ASSET]})
+    asset = await _raw_of(desk, record)
+    return None if asset is None else record.with_assets({RAW_ASSET: asset})
 
 
 def _given(record: StageRecord) -> str | None:
@@ -116,6 +136,6 @@ async def _told_version(desk: Desk, record: StageRecord) -> str:
     with _from_a_source(desk, event.raw_url):
         told = await desk.downloads.version_of(event.raw_url)
     if told is not None:
-        return f"head:{told}"
+        return f"{TOLD}{told}"
     log.warning("source-version-from-url", sku_id=event.sku_id, way_out="send `version` when a photo changes")
     return "url:" + hashlib.sha256(event.raw_url.encode()).hexdigest()

@@ -1,12 +1,14 @@
 """A stage with its real doors and a misbehaving provider: bought once (L2), adopted (L7), outages cost nobody (L8)."""
 
 import asyncio
+import hashlib
+import os
 from collections import Counter
 from collections.abc import Coroutine, Generator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -18,8 +20,12 @@ from stream.simulator import Simulator
 from stream.stages import outage
 from stream.stages.desk import Result, Unbroken
 from stream.stages.handler import StageHandler
+from stream.stages.intake import take_in
 from tests.integration.shop import Worktable, open_shop, until
 from tests.services.waiting import free_ports
+
+if TYPE_CHECKING:
+    from stream.downloads.port import Downloads
 
 KONG = {"status": 502, "shape": "message", "message": "An invalid response was received from the upstream server"}
 POISON = {"status": 500, "shape": "detail-string", "message": "Unsupported colour profile in picture"}
@@ -177,6 +183,37 @@ async def test_a_photo_replaced_between_a_crash_and_the_hand_over_buys_no_second
             assert await second.ended(1) == {"SKU": "completed"}
         assert shop.jobs() == {"SKU": 1}
         assert second.forwarded("SKU")["credits"] == "10"
+
+
+async def test_a_photo_replaced_while_it_is_taken_in_is_never_filed_under_the_old_ones_name(tmp_path: Path) -> None:
+    """The server was asked for the version, then the photo changed, then it was fetched. Later the old one is back."""
+    async with open_shop(tmp_path) as shop, shop.counter() as table:
+        first, photo = shop.event("SKU", version=None), shop.photos / "SKU.jpg"
+        old, since = photo.read_bytes(), photo.stat().st_mtime_ns
+
+        class Replaced:
+            """The door, with somebody who replaces the photo behind the first question."""
+
+            asked = False
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(table.desk.downloads, name)
+
+            async def version_of(self, url: str) -> str | None:
+                told = await table.desk.downloads.version_of(url)
+                if not self.asked:
+                    self.asked = True
+                    photo.write_bytes(old + b"\0")
+                return told
+
+        desk = replace(table.desk, downloads=cast("Downloads", Replaced()))
+        (record,) = table.read(first).events
+        taken = await take_in(desk, record)
+        assert taken.assets["raw"].sha256 == hashlib.sha256(old + b"\0").hexdigest()
+        photo.write_bytes(old)
+        os.utime(photo, ns=(since, since))
+        again = (await take_in(desk, table.read(replace(first, offset=first.offset + 1)).events[0])).assets["raw"]
+        assert again.sha256 == hashlib.sha256(old).hexdigest()
 
 
 class Cut:
