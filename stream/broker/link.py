@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 _CHATTER = logging.getLogger("librdkafka")
 
 OFFSET_BEGINNING = -2
+WAKE_CALLS = 3
 WAKE_SECONDS = 1.0
 """How long the leader of a resumed partition may take to answer; after that the client closes the connection."""
 SLOWEST_ABORT_SECONDS = 20.0
@@ -104,6 +105,8 @@ class KafkaLink:
         self._open = False
         self._fetched: set[Partition] = set()
         """Assigned and not paused."""
+        self._asleep: tuple[TopicPartition, int] | None = None
+        """Resumed when nothing was fetched: to be called so often yet, until a record comes."""
         self._producer = Producer(settings.producer(), logger=_CHATTER)
         if settings.transactional:
             self._begin_life()
@@ -119,9 +122,11 @@ class KafkaLink:
 
     def poll(self, timeout_seconds: float, max_records: int) -> list[InRecord]:
         """One record as soon as it is there, and whatever else has arrived (`consume(n, t)` would wait to fill n)."""
+        self._wake_fetcher()
         first = self._consumer.poll(timeout_seconds)
         if first is None:
             return []
+        self._asleep = None
         messages = [first, *self._consumer.consume(max_records - 1, 0)] if max_records > 1 else [first]
         return [record for message in messages if (record := self._read(message)) is not None]
 
@@ -136,11 +141,9 @@ class KafkaLink:
         place = TopicPartition(partition.topic, partition.number)
         with contextlib.suppress(KafkaException):
             self._consumer.resume([place])
-            was_idle = not self._fetched
+            if not self._fetched:
+                self._asleep = (place, WAKE_CALLS)
             self._fetched.add(partition)
-            if was_idle:
-                # A fetcher with nothing to fetch looks only once a second (measured, 2.16.1); a question wakes it.
-                self._consumer.get_watermark_offsets(place, timeout=WAKE_SECONDS)
 
     def publish(self, records: Sequence[OutRecord]) -> dict[int, str]:
         """See port.py. In a transaction this opens it."""
@@ -202,6 +205,14 @@ class KafkaLink:
             self._consumer.close()
         with contextlib.suppress(KafkaException, LinkBroken):
             self.abort()
+
+    def _wake_fetcher(self) -> None:
+        """A fetcher with nothing to fetch looks only once a second (measured, 2.16.1); a question to it wakes it."""
+        if self._asleep is not None:
+            place, calls = self._asleep
+            self._asleep = (place, calls - 1) if calls > 1 else None
+            with contextlib.suppress(KafkaException):
+                self._consumer.get_watermark_offsets(place, timeout=WAKE_SECONDS)
 
     def _begin_life(self) -> None:
         try:
