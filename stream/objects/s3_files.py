@@ -17,6 +17,8 @@ _IMMUTABLE = "public, max-age=31536000, immutable"
 _SLOWEST_BYTES_PER_SECOND = 64 * 1024
 _LARGEST_BYTES = 5 * 1024**3
 _PIECE_BYTES = 1 << 20
+_UPLOADS_AT_ONCE = 8
+"""More share one line: 64 of 20 MB at once outlast the client's read timeout, which runs while a body is sent."""
 _CONDITION_FAILED = frozenset({409, 412})
 _WRONG_BYTES = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest", "XAmzContentChecksumMismatch"})
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -27,6 +29,7 @@ class Files:
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
+        self._uploads = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
     async def put(self, full_key: str, key: str, path: Path, *, content_type: str, sha256: str) -> StoredFile:
         """Upload unless something stands there. A lost answer needs no resolving: whatever stands is kept."""
@@ -35,7 +38,8 @@ class Files:
             raise ValueError(f"{path.name} has {size} bytes; one request stores at most {_LARGEST_BYTES}")
         for attempt in range(TRIES):
             try:
-                await self._send(full_key, path, size, content_type, sha256)
+                async with self._uploads:
+                    await self._send(full_key, path, size, content_type, sha256)
                 return StoredFile(key, content_type, size, sha256)
             except Refused as refused:
                 last: Exception = self._allowed(refused, path)
