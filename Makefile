@@ -51,7 +51,7 @@ up: ## Kafka, SeaweedFS, simulator, worker and a sample catalog in containers (d
 down: ## end them, and forget their data
 	docker compose down --volumes
 
-bench: $(READY) ## every figure of docs/benchmarks.md, 15 min (ONLY=engine: one of them)
+bench: $(READY) ## every figure of docs/benchmarks.md (ONLY=engine: one of them)
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
 clean: ## remove what was built, fetched or remembered (not .venv)

@@ -33,7 +33,7 @@ class Scale:
     rounds: int
 
 
-SCALES = {Size.FULL: Scale(64, 20, 2), Size.SMALL: Scale(4, 1, 1)}
+SCALES = {Size.FULL: Scale(64, 20, 1), Size.SMALL: Scale(4, 1, 1)}
 
 
 @dataclass(frozen=True, slots=True)
