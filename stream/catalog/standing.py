@@ -2,7 +2,7 @@
 
 Comes in: a `Book`, and what the note tells. Goes out: a `Standing`.
 An image counts once, however often it was published: its latest event decides, and one that was superseded within the
-batch gives way to the others (docs/decisions/0014).
+batch gives way to the others (docs/decisions/0015).
 """
 
 from collections.abc import Iterable, Sequence

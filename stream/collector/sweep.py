@@ -2,7 +2,7 @@
 
 Comes in: a store, its ledger, and whether a person said yes. Goes out: `Books`.
 
-Why nothing that is needed is ever deleted, whatever dies or races (docs/decisions/0022):
+Why nothing that is needed is ever deleted, whatever dies or races (docs/decisions/0018):
 - *condemned* is a mark in the ledger. Whoever uses a job's assets takes it back to `settled` first, by a conditional
   write; this run turns it to *collected* by another. Only one can win, and only a collected job's files are deleted.
 - A stage may have read `settled` before the mark. Its event is then the image's newest known one, and the newest is

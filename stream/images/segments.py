@@ -4,7 +4,7 @@ Comes in: a JPEG file that libvips has not seen yet. Goes out: nothing, or `NotA
 
 Every scan of a progressive JPEG goes over the whole picture, and an empty one is 56 bytes: a file of 471 kB with 5,000
 scans took 22 s here, and one of 64 MB, as large as we take, would take more than an hour in a thread that nobody can
-stop. libvips 8.18 does not count them, so they are counted first (docs/decisions/0018-hostile-pictures.md).
+stop. libvips 8.18 does not count them, so they are counted first (docs/decisions/0016-hostile-pictures.md).
 """
 
 import mmap

@@ -19,7 +19,7 @@ ONE = ThumbnailParams(widths=(40,), formats=("jpeg",))
 WORST_SIDE = 7_071
 """Squared, the largest picture we take."""
 MOST_BYTES = 700 * 1024 * 1024
-"""What one picture may add to a process: measured 0.45 GB at the most (docs/decisions/0018-hostile-pictures.md)."""
+"""What one picture may add to a process: measured 0.45 GB at the most (docs/decisions/0016-hostile-pictures.md)."""
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import json
 import secrets
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -241,7 +242,8 @@ class TestStatus:
             lambda: shop.publish(shop.terminal(raw[0])),
             lambda: shop.publish(*(shop.letter(record) for record in raw[1:])),
         ]
-        monkeypatch.setattr("stream.cli.status.time.sleep", lambda _: steps.pop(0)())
+        # Its own pause alone: publishing waits too, and must not begin the next step meanwhile.
+        monkeypatch.setattr("stream.cli.status.time", SimpleNamespace(sleep=lambda _: steps.pop(0)()))
         lines = shop.run("status", "--batch", "spring", "--watch").stdout.splitlines()
         assert [line.split(", ")[1:4] for line in lines[:3]] == [
             ["success 0", "failed 0", "in progress 3"],
