@@ -56,7 +56,11 @@ def read_header(line: int, cells: Sequence[str], pipeline: Pipeline) -> list[Col
     """The columns in their order, or everything that is wrong with the header."""
     names = [cell.strip() for cell in cells]
     if not known_names(names):
-        return [Complaint(line, None, f"no header: expected the names of the columns, e.g. {EXAMPLE}", EXAMPLE)]
+        return [
+            Complaint(
+                line, None, f"no header: no cell of this line is the name of a column; expected e.g. {EXAMPLE}", EXAMPLE
+            )
+        ]
     complaints: list[Complaint] = []
     columns: list[Column] = []
     seen: dict[tuple[str, ...], str] = {}

@@ -5,6 +5,7 @@ what a person can put right.
 """
 
 import json
+import logging
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,9 +27,12 @@ class Exit(IntEnum):
 
 
 EXIT_CODES = (
-    "Exit codes: 0 ok; 1 failed; 2 wrong usage or settings; 3 something around us is unavailable at the start; "
+    "Exit codes: 0 ok; 1 failed; 2 wrong usage, settings or catalog; 3 something around us is unavailable at the start; "
     "130 interrupted."
 )
+
+
+_CHATTER = logging.getLogger("librdkafka")
 
 
 class Front(TyperGroup):
@@ -36,6 +40,9 @@ class Front(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
+        _CHATTER.addHandler(
+            logging.NullHandler()
+        )  # else Python prints every failed connection of a command without logs
         try:
             return super().invoke(ctx)
         except Misconfigured as error:

@@ -1,5 +1,6 @@
 """What `skustream submit` says when it is done: complaints, what was sent, what was not taken, what comes next."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,8 @@ def _sentences(receipt: Receipt) -> Iterator[str]:
     if receipt.left_for_later:
         later = "wait for the same command without --sample; what the sample bought is not bought again"
         yield f"{receipt.left_for_later:,} more {later}"
-    yield f"follow it: skustream status --batch {receipt.batch_id} --watch"
+    if sent:
+        yield f"follow it: skustream status --batch {shlex.quote(receipt.batch_id)} --watch"
 
 
 def _failures(receipt: Receipt) -> Iterator[str]:

@@ -76,12 +76,14 @@ def status(
 def _following(chosen: "Settings", batch: str, since: str | None) -> "Iterator[Follower]":
     from stream.broker.scan import Scanner  # noqa: PLC0415 - help stays quick
     from stream.catalog.following import Follower  # noqa: PLC0415
+    from stream.catalog.submitting import checked_batch  # noqa: PLC0415
     from stream.core.clock import SystemClock  # noqa: PLC0415
     from stream.topics import Topics  # noqa: PLC0415
 
+    checked = checked_batch(batch)
     after = None if since is None else _time_of(since)
     with Scanner(chosen.kafka_client()) as scanner:
-        yield Follower(scanner, Topics(chosen.topic_prefix), batch, since=after, clock=SystemClock())
+        yield Follower(scanner, Topics(chosen.topic_prefix), checked, since=after, clock=SystemClock())
 
 
 def _time_of(text: str) -> float:

@@ -65,7 +65,7 @@ def superseded(topics: Topics) -> dict[str, Any]:
 def letter(pipeline: Pipeline, topics: Topics) -> tuple[dict[str, str], dict[str, Any]]:
     """Headers and value of a letter about a photo that does not exist."""
     record = _in_record(SMALLEST, topics)
-    error = f"{SMALLEST['raw_url']} answered 404"
+    error = f"raw_url: {(url := SMALLEST['raw_url'])} answered 404; got '{url}'; expected a URL that brings the photo"
     verdict = DeadLetter(Reason.SOURCE_MISSING, error)
     stage = pipeline.stages[0].name
     written = write_letter(topics.dead_letter, stage, record, verdict, attempts=1, read=_read(SMALLEST, topics))

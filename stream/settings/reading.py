@@ -25,6 +25,9 @@ MASK = "***"
 _PREFIX = "SKUSTREAM_"
 _FLAGS = {"kafka_bootstrap_servers": "--bootstrap-servers"}
 _EXPECTATIONS = {
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
+    "bool_parsing": "true or false",
     "fraction_parsing": "a share such as 1/3 or 0.25",
     "byte_size": "a size such as 64MiB, or bytes as a number",
     "byte_size_unit": "a size such as 64MiB, or bytes as a number",

@@ -84,7 +84,10 @@ class TestCsv:
     @pytest.mark.parametrize(
         ("header", "complaint"),
         [
-            ("A,https://x/y", "line 1: no header: expected the names of the columns, e.g. sku_id,raw_url"),
+            (
+                "A,https://x/y",
+                "line 1: no header: no cell of this line is the name of a column; expected e.g. sku_id,raw_url",
+            ),
             ("sku_id,raw_ulr", "line 1: raw_ulr: unknown column; expected raw_url (perhaps)"),
             ("sku_id", "line 1: raw_url: the column is missing"),
             ("sku_id,raw_url,sku_id", "line 1: sku_id: sku_id: the column is there twice"),

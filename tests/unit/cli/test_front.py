@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from stream.core.errors import Misconfigured, Resource, Transient, Unavailable
+from tests.services.waiting import free_ports
 from tests.unit.cli.conftest import Skustream
 
 HEAVY = ["confluent_kafka", "aiohttp", "aiobotocore", "botocore", "pydantic", "pyvips", "prometheus_client", "uvloop"]
@@ -94,3 +96,38 @@ def test_an_interruption_is_exit_130(skustream: Skustream, monkeypatch: pytest.M
 
     monkeypatch.setattr("stream.pipeline.load_pipeline", interrupt)
     assert skustream("pipeline", "show").exit_code == 130
+
+
+ASKS_KAFKA = """
+import logging
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from stream import pipeline
+from stream.cli.main import main
+from stream.core.errors import Resource, Unavailable
+
+def ask(_):
+    client = AdminClient({"bootstrap.servers": "127.0.0.1:PORT"}, logger=logging.getLogger("librdkafka"))
+    try:
+        client.list_topics(timeout=1)
+    except KafkaException:
+        client.poll(0.1)
+        raise Unavailable(Resource.BROKER, "no answer") from None
+
+pipeline.load_pipeline = ask
+main()
+"""
+
+
+def test_a_kafka_that_is_away_is_one_line_not_every_failed_connection() -> None:
+    """In a process of its own: in this one pytest's handlers would swallow what librdkafka says."""
+    (nobody,) = free_ports(1)
+    command = [sys.executable, "-c", ASKS_KAFKA.replace("PORT", str(nobody)), "pipeline", "show"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "skustream: unavailable (broker): no answer\n")
+
+
+def test_a_batch_no_event_can_bear_is_told_before_anybody_is_asked(skustream: Skustream, tmp_path: Path) -> None:
+    words = ("--bootstrap-servers", "127.0.0.1:1", "--store", f"file://{tmp_path}")
+    told = skustream("status", "--batch", "", *words)
+    assert (told.exit_code, told.stderr) == (2, "skustream: --batch: got ''; expected at least 1 character\n")
