@@ -231,7 +231,7 @@ def read_pipeline(text: str, *, source: str) -> Pipeline:
     try:
         return Pipeline.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
-        raise Misconfigured(f"{source}: not YAML: {error}") from None
+        raise Misconfigured(f"{source}: not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         raise Misconfigured("\n".join(f"{source}: {line}" for line in _misreading(error).splitlines())) from None
 

@@ -27,8 +27,8 @@ class Exit(IntEnum):
 
 
 EXIT_CODES = (
-    "Exit codes: 0 ok; 1 failed; 2 wrong usage, settings or catalog; 3 something around us is unavailable at the start; "
-    "130 interrupted."
+    "Exit codes: 0 ok; 1 failed; 2 wrong usage, settings or catalog; 3 something around us is unavailable at the "
+    "start; 130 interrupted."
 )
 
 
@@ -40,9 +40,8 @@ class Front(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        _CHATTER.addHandler(
-            logging.NullHandler()
-        )  # else Python prints every failed connection of a command without logs
+        # In a command that sets up no logs, Python would print each of its failed connections.
+        _CHATTER.addHandler(logging.NullHandler())
         try:
             return super().invoke(ctx)
         except Misconfigured as error:

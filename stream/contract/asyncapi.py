@@ -17,7 +17,7 @@ READING = (
     "Read with isolation.level=read_committed, or you will see records of transactions that were taken back. A"
     " deployment with at-least-once delivery may end an event twice, identical but for timings."
 )
-STORES = "An object store may write its S3 notifications here as well (a record with `Records`); their shape is the store's own."
+STORES = "An object store may write its S3 notifications here as well (`Records`); their shape is the store's own."
 Node = dict[str, Any]
 
 

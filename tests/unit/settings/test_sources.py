@@ -79,7 +79,7 @@ def test_an_unknown_variable_is_refused_with_a_suggestion(
         ("- a\n", "must be a map"),
         ("a: [\n", "is not YAML"),
         ("kafka: fast\n", "kafka: a map of librdkafka options"),
-        ("http_port: many\n", r"http_port in .*settings.yaml: got 'many'; expected a valid integer"),
+        ("http_port: many\n", r"http_port in .*settings.yaml: got 'many'; expected a whole number"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_place(text: str, complaint: str, tmp_path: Path) -> None:
