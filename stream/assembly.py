@@ -116,6 +116,7 @@ async def open_worker(settings: Settings, stages: Sequence[str]) -> AsyncIterato
         )
         await health.start()
         stack.push_async_callback(health.stop)
+        stack.callback(process.halt)  # first of all at the end, for whoever did not call `process.stop()`
         await process.start()
         log.info(
             "started", stages=[stage.name for stage in chosen], health=f"http://{health.host}:{health.port}",

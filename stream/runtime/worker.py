@@ -151,6 +151,13 @@ class Worker:
                 task.cancel()
             await asyncio.gather(*unfinished, return_exceptions=True)
 
+    def halt(self) -> None:
+        """Call all walks off and start no other one, without waiting: they deliver nothing any more."""
+        self._stopped = True
+        for tasks in self._walks.by_lane.values():
+            for task in tasks:
+                task.cancel()
+
     def _start(self, ticket: Ticket) -> None:
         self._parts.recorder.received(self._parts.stage, ticket.record.topic)
         try:

@@ -308,6 +308,23 @@ async def test_stopping_lets_short_work_finish_and_leaves_the_rest_to_the_next_o
     assert "late" not in scene.actor.admitted
 
 
+async def test_a_walk_called_off_before_its_doors_close_is_no_bug() -> None:
+    """A closing HTTP connector cancels what its callers wait for: seen as letters `bug` after a second Ctrl-C."""
+    scene = Scene()
+    door: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    scene.actor.handling = lambda _: door
+    lane = scene.lane()
+    scene.bring(lane, "A/waits")
+    await settled()
+    scene.worker.halt()
+    door.cancel()
+    await settled()
+    assert (scene.outcomes, scene.worker.walking) == ([], 0)
+    scene.bring(lane, "B/late")
+    await settled()
+    assert "late" not in scene.actor.admitted
+
+
 async def test_an_event_without_an_id_is_known_by_its_origin() -> None:
     scene = Scene()
     scene.actor.handling = scripted(Rejected(Reason.API_REJECTED, "422"))
