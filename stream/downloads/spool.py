@@ -115,7 +115,7 @@ class Writer:
         self._hash = hashlib.sha256()
         self.bytes = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         """Append `data`. Raises `Unavailable(disk)`."""
         rest = memoryview(data)
         with disk_errors():

@@ -23,7 +23,7 @@ from stream.downloads.port import Spooled, Whose
 from stream.downloads.spool import Place, Spool, Writer
 from stream.metrics.port import Recorder
 
-_PIECE_BYTES = 1024 * 1024
+_PIECE_BYTES = 256 * 1024
 _CONNECT_SECONDS = 10.0
 _NO_MORE_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 
@@ -151,9 +151,10 @@ class HttpDownloads:
             if writer.bytes + len(piece) > self._max_bytes:
                 raise self._too_large(whose)
             if len(piece) >= _PIECE_BYTES:
-                await self._spool.run(lambda data=bytes(piece): writer.write(data))  # type: ignore[misc]
-                piece.clear()
-        await self._spool.run(lambda: writer.write(bytes(piece)))
+                full, piece = piece, bytearray()  # handed over, not copied: every open download holds one
+                await self._spool.run(lambda data=full: writer.write(data))  # type: ignore[misc]
+                del full
+        await self._spool.run(lambda: writer.write(piece))
 
     @asynccontextmanager
     async def _answer(

@@ -159,7 +159,7 @@ class Bucket:
             config=_config(endpoint_url, options.timeout_seconds),
         )
         client = await self._exits.enter_async_context(context)
-        client.meta.events.register_last("before-call.s3", _without_expect)
+        client.meta.events.register_last("before-call.s3", _by_body)
         return client
 
     def sort(self, error: faults.ClientError) -> Exception:
@@ -180,10 +180,18 @@ class Bucket:
         return Refused(status, code)
 
 
-def _without_expect(params: dict[str, Any], **_: object) -> None:
-    """Waiting for "100 Continue" pays for a file that may be refused unread; for a document it is a round trip lost."""
-    if isinstance(params.get("body"), io.BytesIO):
+def _by_body(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+    """Documents and files are sent differently.
+
+    Waiting for "100 Continue" pays for a file that may be refused unread; for a document it is a round trip lost.
+    The read timeout runs from the last byte's going into the kernel's buffer, of which megabytes may still be under
+    way, and the server has the whole file to store: `s3_files` bounds a file's silence itself, by its size.
+    """
+    body = params.get("body")
+    if isinstance(body, io.BytesIO):
         params["headers"].pop("Expect", None)
+    elif isinstance(body, io.IOBase):
+        context["read_timeout"] = 0  # aiohttp's word for none
 
 
 def _config(endpoint_url: str | None, timeout_seconds: float) -> AioConfig:

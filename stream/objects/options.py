@@ -36,7 +36,7 @@ class StoreOptions:
     session_token: SecretStr | None = None
     """Of temporary keys."""
     timeout_seconds: float = 10.0
-    """For one attempt at a small call, and for silence within a large one."""
+    """For one attempt at a small call, and for silence within a large one; an upload is given more, by its size."""
     overrule_conditions: bool = False
     """Work on a store that ignores conditional writes. It can buy twice; only for a single worker."""
 

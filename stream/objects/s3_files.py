@@ -4,7 +4,8 @@ import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,8 +18,10 @@ _IMMUTABLE = "public, max-age=31536000, immutable"
 _SLOWEST_BYTES_PER_SECOND = 64 * 1024
 _LARGEST_BYTES = 5 * 1024**3
 _PIECE_BYTES = 1 << 20
+_UNSEEN_BYTES = 8 * 1024 * 1024
+"""What our kernel's and the server's buffers hold: handed over, but nobody tells us whether it moves."""
 _UPLOADS_AT_ONCE = 8
-"""More share one line: 64 of 20 MB at once outlast the client's read timeout, which runs while a body is sent."""
+"""More share one line and one disk: each ends later."""
 _CONDITION_FAILED = frozenset({409, 412})
 _WRONG_BYTES = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest", "XAmzContentChecksumMismatch"})
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -74,10 +77,10 @@ class Files:
         return _facts(key, answer, sha256)
 
     async def _send(self, full_key: str, path: Path, size: int, content_type: str, sha256: str) -> None:
-        body = await asyncio.to_thread(path.open, "rb")
+        body = await asyncio.to_thread(Body, path)
         try:
             async with self._bucket.client(self._limit_seconds(size)) as client:
-                await client.put_object(
+                sending = client.put_object(
                     Bucket=self._bucket.name,
                     Key=full_key,
                     Body=body,
@@ -87,6 +90,7 @@ class Files:
                     ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
                     IfNoneMatch="*",
                 )
+                await while_moving(sending, body, self._limit_seconds(min(size, _UNSEEN_BYTES)))
         finally:
             body.close()
 
@@ -152,6 +156,36 @@ class Files:
                 async for piece in stream.iter_chunks(_PIECE_BYTES):
                     await asyncio.to_thread(sink, piece)
         return answer
+
+
+class Body(FileIO):
+    """A file on its way up, which counts how often the connection asked for more."""
+
+    pieces = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next piece; in whichever thread aiohttp likes."""
+        self.pieces += 1
+        return super().read(-1 if size is None else size) or b""
+
+
+async def while_moving(sending: Coroutine[Any, Any, object], body: Body, silence_seconds: float) -> None:
+    """Send, for as long as `body` moves: slow is fine. Raises TimeoutError after one to two `silence_seconds` of none.
+
+    The wait for the answer after the last piece is a silence too.
+    """
+    task = asyncio.ensure_future(sending)
+    seen = -1
+    try:
+        while not task.done():
+            if seen == body.pieces:
+                raise TimeoutError
+            seen = body.pieces
+            await asyncio.wait([task], timeout=silence_seconds)
+        await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _recorded(answer: Mapping[str, Any]) -> str | None:

@@ -23,7 +23,7 @@ from tests.services.waiting import free_ports
 
 pytestmark = pytest.mark.s3
 
-LOSSES = [fault for fault in Fault if fault is not Fault.CUT_MIDWAY]
+LOSSES = [fault for fault in Fault if fault not in {Fault.CUT_MIDWAY, Fault.LATE_ANSWER}]
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,18 @@ async def test_a_put_whose_answer_is_lost_stands_once(
     assert proxy.struck > 0
     assert put == await lossy.stat("x.png")
     assert put.sha256 == sha256
+
+
+async def test_a_server_that_takes_long_to_store_a_file_is_waited_for(
+    lossy: ObjectStore, proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    body = secrets.token_bytes(512 * 1024)  # granted 1 s, and 8 s for its size; the answer takes 2 s
+    path = tmp_path / "spooled"
+    path.write_bytes(body)
+    proxy.plan("PUT", Fault.LATE_ANSWER)
+    await lossy.put_file("x.png", path, content_type="image/png", sha256=hashlib.sha256(body).hexdigest())
+    assert proxy.struck > 0
+    assert (proxy.requests["PUT"], proxy.requests["HEAD"]) == (1, 0)
 
 
 @pytest.mark.parametrize("loss", [Fault.CUT_MIDWAY, Fault.CUT_ANSWER, Fault.SWALLOW_ANSWER, Fault.ERROR_ANSWER])

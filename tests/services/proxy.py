@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Self
 
+LATE_SECONDS = 2.0
 _CHUNK_BYTES = 1 << 16
 _METHODS = (b"GET ", b"PUT ", b"HEAD ", b"DELETE ", b"POST ")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -30,6 +31,8 @@ class Fault(Enum):
     """The server answers; the client is told 500."""
     HOLD_REQUEST = auto()
     """The connection is cut; the request reaches the server only at `release()`."""
+    LATE_ANSWER = auto()
+    """The answer is passed on `LATE_SECONDS` after the server gave it."""
 
 
 @dataclass
@@ -144,6 +147,8 @@ class FaultyProxy:
                 continue
             if fault is Fault.CUT_ANSWER:
                 return
+            if fault is Fault.LATE_ANSWER:
+                await asyncio.sleep(LATE_SECONDS)
             if fault is Fault.ERROR_ANSWER:
                 chunk = _ERROR
             if fault is Fault.CUT_MIDWAY:
