@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
+from pydantic_core import from_json
 
 from stream.broker.port import InRecord
-from stream.events import DEFAULT_IMAGE_ID
+from stream.events import CLEARLY_MS, DEFAULT_IMAGE_ID
 from stream.records import Status
 
 MAX_CREDITS = Decimal(10**12)
@@ -65,7 +66,8 @@ class Book:
         """`batch_id`: whose records count."""
         self._batch_id = batch_id
         self._needle = orjson.dumps(batch_id)[1:-1]
-        self.entries: dict[Coordinates, Entry] = {}
+        self.entries: dict[tuple[Coordinates, Image], Entry] = {}
+        """By image too: a topic made anew brings other events to the same coordinates."""
         self.unreadable = 0
         """Records in `completed` and `dead-letter` that are not what belongs there."""
         self.first_arrival_ms: int | None = None
@@ -77,7 +79,10 @@ class Book:
             return
         origin = (record.topic, record.partition, record.offset, 0)
         arrived = (True, record.timestamp_ms, record.topic, record.partition, record.offset)
-        self.entries.setdefault(origin, Entry(origin, _image(fields), arrived)).arrived = arrived
+        entry = self._entry(origin, _image(fields), arrived)
+        entry.arrived = arrived
+        if entry.end is not None and _is_of_a_former_life(entry, entry.end):
+            entry.end = None
         known = self.first_arrival_ms
         self.first_arrival_ms = record.timestamp_ms if known is None else min(known, record.timestamp_ms)
 
@@ -133,12 +138,23 @@ class Book:
 
     def _end(self, origin: Coordinates, image: Image, end: End) -> None:
         """The latest end counts: a replay's over the letter's it was made from."""
-        entry = self.entries.setdefault(origin, Entry(origin, image, (False, end.timestamp_ms, *origin[:3])))
+        entry = self._entry(origin, image, (False, end.timestamp_ms, *origin[:3]))
+        if _is_of_a_former_life(entry, end):
+            return
         known = entry.end
         if known is None or (end.replay, end.timestamp_ms, end.offset) >= (
             known.replay, known.timestamp_ms, known.offset
         ):  # fmt: skip
             entry.end = end
+
+    def _entry(self, origin: Coordinates, image: Image, arrived: tuple[bool, int, str, int, int]) -> Entry:
+        return self.entries.setdefault((origin, image), Entry(origin, image, arrived))
+
+
+def _is_of_a_former_life(entry: Entry, end: End) -> bool:
+    """Nothing ends clearly before it arrives: the entry topic was made anew, and its offsets began again."""
+    is_known, arrived_ms = entry.arrived[:2]
+    return is_known and 0 < end.timestamp_ms < arrived_ms - CLEARLY_MS
 
 
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
@@ -146,10 +162,14 @@ UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
 
 
 def _object(text: bytes | str) -> dict[str, Any]:
+    """What the workers accept counts: their own reader, the slower one, has the last word (NaN, 1e999)."""
     try:
         found = orjson.loads(text)
     except ValueError:
-        return {}
+        try:
+            found = from_json(text)
+        except ValueError:
+            return {}
     return found if isinstance(found, dict) else {}
 
 

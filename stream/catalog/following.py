@@ -98,10 +98,12 @@ class Follower:
 
 
 def _unfinished(note: BatchNote | None) -> list[str]:
-    last = note.submissions[-1] if note else None
-    if last is None or last.state is SubmitState.SENT:
+    if note is None:
         return []
-    if last.state is SubmitState.SENDING:
-        return [f"the submit of {last.source} ({last.events:,} rows) runs, or was killed; then run it again"]
+    if (sending := note.unfinished) is not None:
+        return [f"the submit of {sending.source} ({sending.events:,} rows) runs, or was killed; then run it again"]
+    last = note.submissions[-1]
+    if last.state is SubmitState.SENT:
+        return []
     told = f"{last.acknowledged:,} of {last.events:,} rows were acknowledged"
     return [f"the latest submit, of {last.source}, ended as {last.state}: {told}; run it again"]

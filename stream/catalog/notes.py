@@ -65,9 +65,19 @@ class BatchNote(Frozen):
     nonce: str
 
     @property
+    def unfinished(self) -> Submission | None:
+        """The latest submit that has not told its end, and was not followed by another of its source.
+
+        It runs, or it was killed; two people may submit two files side by side.
+        """
+        latest = {each.source: each for each in self.submissions}
+        sending = [each for each in latest.values() if each.state is SubmitState.SENDING]
+        return max(sending, key=lambda each: each.at, default=None)
+
+    @property
     def is_sending(self) -> bool:
-        """Whether the latest submit has not told its end: it runs, or it was killed."""
-        return self.submissions[-1].state is SubmitState.SENDING
+        """Whether a submit has not told its end: it runs, or it was killed."""
+        return self.unfinished is not None
 
     def start_of(self, partition: Partition) -> int:
         """Where to begin reading it; 0 for a partition that did not exist then."""

@@ -8,9 +8,11 @@ batch gives way to the others (docs/decisions/0015).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cmp_to_key
 
 from stream.catalog.book import Book, End, Entry, Fate, Image
 from stream.catalog.notes import BatchNote
+from stream.events import Origin, OrderKind, Place
 
 RATE_WINDOW_SECONDS = 300.0
 
@@ -48,7 +50,7 @@ class Standing:
     """Until the last one ends, at the pace of the last minutes; 0 when all have, None while nobody can tell."""
     unreadable: int
     is_sending: bool
-    """The latest submit has not told its end yet."""
+    """A submit has not told its end yet."""
     failures: Sequence[Failure]
     warnings: Sequence[str] = field(default_factory=tuple)
 
@@ -108,7 +110,21 @@ def seconds_left(waiting: int, ended: Iterable[float], *, begun: float | None, n
 def _deciding(entries: Sequence[Entry]) -> Entry:
     """The entry that speaks for its image: the last to arrive of those not superseded, if there is one."""
     standing = [entry for entry in entries if entry.end is None or entry.end.fate is not Fate.SUPERSEDED]
-    return max(standing or entries, key=lambda entry: entry.arrived)
+    candidates = standing or entries
+    return candidates[0] if len(candidates) == 1 else max(candidates, key=cmp_to_key(_compare_arrival))
+
+
+def _compare_arrival(mine: Entry, other: Entry) -> int:
+    """As the workers compare (L5): within a partition its offsets decide, whatever clocks the producers had."""
+    if mine.arrived[0] and other.arrived[0]:
+        return _place(mine).compare_arrival(_place(other))
+    return (mine.arrived > other.arrived) - (mine.arrived < other.arrived)
+
+
+def _place(entry: Entry) -> Place:
+    topic, partition, offset, index = entry.origin
+    origin = Origin(topic=topic, partition=partition, offset=offset, index=index)
+    return Place(kind=OrderKind.OFFSET, value=offset, origin=origin, timestamp_ms=entry.arrived[1])
 
 
 def _credits(latest: dict[Image, Entry], by_image: dict[Image, list[Entry]]) -> Decimal:

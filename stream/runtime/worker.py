@@ -128,12 +128,14 @@ class Worker:
             self._start_slice()
 
     def _start_slice(self) -> None:
-        for _ in range(min(SLICE_TICKETS, len(self._arrived))):
-            ticket = self._arrived.popleft()
-            if not (self._stopped or ticket.lane.dead):
-                self._start(ticket)
-        if self._arrived:
-            asyncio.get_running_loop().call_soon(self._start_slice)
+        try:
+            for _ in range(min(SLICE_TICKETS, len(self._arrived))):
+                ticket = self._arrived.popleft()
+                if not (self._stopped or ticket.lane.dead):
+                    self._start(ticket)
+        finally:  # whatever broke here must not stop the stage: `accept` counts on a slice that is to come
+            if self._arrived:
+                asyncio.get_running_loop().call_soon(self._start_slice)
 
     def abandon(self, lanes: Iterable[Lane]) -> None:
         """These lanes are dead: their walks end. Jobs go on at PixelAPI; the next owner adopts them."""
@@ -311,15 +313,17 @@ class Worker:
 
 
 def _fault(error: BaseException) -> Exception:
-    """What `decide` judges. Raises `error` again where this walk itself was cancelled.
+    """What `decide` judges. Raises `CancelledError` where this walk itself was called off.
 
+    Called off, a walk ends whatever its handler made of that: judged, the error of a clean-up or of a closing door would
+    become a letter for an innocent event, or a retry that outlives its lane and keeps `stop` waiting.
     A cancellation from inside the handler would end the walk in silence, and its ticket would stay open.
     """
-    if isinstance(error, Exception):
-        return error
     task = asyncio.current_task()
     if task is None or task.cancelling():
-        raise error
+        raise asyncio.CancelledError from error
+    if isinstance(error, Exception):
+        return error
     broken = BrokenOff("the handler was cancelled from inside")
     broken.__cause__ = error
     return broken

@@ -1,6 +1,7 @@
 """How ends are counted: pure, from records in any order."""
 
 import random
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ from stream.broker.port import InRecord
 from stream.catalog.book import Book
 from stream.catalog.notes import BatchNote, Submission, SubmitState
 from stream.catalog.standing import Standing, seconds_left, standing_of
-from stream.events import Priority
+from stream.events import Priority, read_raw
 
 RAW, COMPLETED, LETTERS = "shop.raw", "shop.completed", "shop.dead-letter"
 NOW = 1_800_000_000.0
@@ -123,6 +124,50 @@ def test_of_two_events_of_an_image_the_latest_that_was_not_superseded_decides(
 def test_the_brokers_time_orders_topics_and_the_offset_one_partition() -> None:
     early, late = raw(9, topic="shop.raw.backfill", time_ms=100), raw(0, time_ms=200)
     assert counts(standing(early, late, end(late), letter(early))) == (1, 1, 0, 0, 0)
+
+
+def test_within_a_partition_the_offset_decides_whatever_clock_the_producer_had() -> None:
+    """L5 compares so: the letter is the newest event's end, and its image has failed."""
+    first, second = raw(5, time_ms=31_000), raw(6, time_ms=1_000)
+    assert counts(standing(first, second, end(first), letter(second))) == (1, 0, 1, 0, 0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_ends_of_an_entry_topics_former_life_are_nobodys(seed: int) -> None:
+    """Made anew and submitted again: the same coordinates, and `completed` still holds what once stood there."""
+    hour_ms = 3_600_000
+    same, other = raw(0, time_ms=hour_ms), raw(1, "B", time_ms=hour_ms)
+    records = [same, other, end(same, at_ms=1_000), end(raw(1, "C"), at_ms=1_000)]
+    random.Random(seed).shuffle(records)
+    assert counts(standing(*records)) == (3, 1, 0, 0, 2), "C had its end; what came anew is in progress"
+    records.append(end(same, at_ms=hour_ms + 5_000))
+    random.Random(seed).shuffle(records)
+    assert counts(standing(*records)) == (3, 2, 0, 0, 1)
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "9" * 400])
+def test_whatever_number_the_workers_accept_the_event_is_counted(number: str) -> None:
+    """Not counted, `status` said done while it was bought, and never told that it failed."""
+    text = f'{{"sku_id": "A", "raw_url": "https://x/y", "batch_id": "spring", "attributes": {{"n": {number}}}}}'
+    read_raw(text.encode())
+    event = replace(raw(0), value=text.encode())
+    assert counts(standing(event)) == (1, 0, 0, 0, 1)
+    told = replace(letter(raw(0)), value=text.encode())
+    assert counts(standing(event, told)) == (1, 0, 1, 0, 0)
+
+
+def test_two_submits_side_by_side_are_both_waited_for() -> None:
+    def submission(source: str, state: SubmitState, at: float) -> Submission:
+        return Submission(
+            id=source, at=at, by="me", source=source, topic=RAW, priority=Priority.LIVE, rows=3, events=3, state=state
+        )
+
+    large, small = submission("large.csv", SubmitState.SENDING, 1.0), submission("small.csv", SubmitState.SENT, 2.0)
+    note = BatchNote(batch_id="spring", images=3, starts=(), submissions=(large, small), nonce="")
+    assert note.is_sending
+    assert not standing_of(Book("spring"), batch_id="spring", note=note, now=NOW).is_done
+    again = submission("large.csv", SubmitState.SENT, 3.0)
+    assert not note.model_copy(update={"submissions": (large, small, again)}).is_sending, "the first was killed"
 
 
 def test_credits_are_summed_exactly_and_a_failed_job_is_counted_once() -> None:

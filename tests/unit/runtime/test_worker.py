@@ -6,6 +6,7 @@ import pytest
 
 from stream.core.errors import Ambiguous, Reason, Rejected, Resource, Throttled, Transient, Unavailable
 from stream.records import Misread, Reading, StageRecord
+from stream.runtime.worker import SLICE_TICKETS
 from tests.unit.runtime.scene import Behaviour, Scene, headers, read, scripted, settled, written
 
 
@@ -323,6 +324,51 @@ async def test_a_walk_called_off_before_its_doors_close_is_no_bug() -> None:
     scene.bring(lane, "B/late")
     await settled()
     assert "late" not in scene.actor.admitted
+
+
+@pytest.mark.parametrize("error", [Transient("connection closed"), RuntimeError("the session is closed")])
+async def test_a_walk_called_off_ends_whatever_its_handler_makes_of_that(error: Exception) -> None:
+    """A clean-up that fails on a closing door: judged, it was a retry that `stop` waited for, or a letter (L8)."""
+    scene = Scene()
+
+    async def cleans_up(record: StageRecord) -> None:
+        del record
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise error
+
+    scene.actor.handling = cleans_up
+    scene.bring(scene.lane(), "A/a1")
+    await settled()
+    async with asyncio.timeout(5):
+        await scene.worker.stop(0.01)
+    assert (scene.outcomes, scene.worker.walking, scene.clock.sleeping) == ([], 0, 0)
+
+
+async def test_an_error_while_a_slice_begins_stops_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`accept` leaves what arrives to the slice to come: were none to come, the whole stage would stand still."""
+    scene = Scene()
+    loop = asyncio.get_running_loop()
+    heard: list[object] = []
+    loop.set_exception_handler(lambda _, context: heard.append(context.get("exception")))
+    wrong = SLICE_TICKETS + 1
+
+    def received(stage: str, topic: str) -> None:
+        nonlocal wrong
+        del stage, topic
+        wrong -= 1
+        if wrong == 0:
+            raise MemoryError
+
+    monkeypatch.setattr(scene.heard, "received", received)
+    scene.bring(scene.lane(), *[f"S{n}/e{n}" for n in range(SLICE_TICKETS * 2)])
+    await settled()
+    scene.bring(scene.lane(1), "late/late")
+    await settled()
+    loop.set_exception_handler(None)
+    assert len(heard) == 1
+    assert len(scene.outcomes) == SLICE_TICKETS * 2, "all but the one that broke"
 
 
 async def test_an_event_without_an_id_is_known_by_its_origin() -> None:
