@@ -12,7 +12,7 @@ from functools import cmp_to_key
 
 from stream.catalog.book import Book, End, Entry, Fate, Image
 from stream.catalog.notes import BatchNote
-from stream.events import Origin, OrderKind, Place
+from stream.events import OrderKind, Origin, Place
 
 RATE_WINDOW_SECONDS = 300.0
 

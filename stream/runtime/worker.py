@@ -315,8 +315,8 @@ class Worker:
 def _fault(error: BaseException) -> Exception:
     """What `decide` judges. Raises `CancelledError` where this walk itself was called off.
 
-    Called off, a walk ends whatever its handler made of that: judged, the error of a clean-up or of a closing door would
-    become a letter for an innocent event, or a retry that outlives its lane and keeps `stop` waiting.
+    Called off, a walk ends whatever its handler made of that: judged, the error of a clean-up or of a closing door
+    would become a letter for an innocent event, or a retry that outlives its lane and keeps `stop` waiting.
     A cancellation from inside the handler would end the walk in silence, and its ticket would stay open.
     """
     task = asyncio.current_task()
