@@ -29,18 +29,20 @@ class WorkerProcess:
         self.name = name
         self._arguments = [word for stage in stages for word in ("--stage", stage)]
         self.log = folder / f"{name}.log"
-        self._port = free_ports(1)[0]
+        self._port = 0
         self._spool = folder / f"spool-{name}"
         self._environment = surroundings() | {
-            "SKUSTREAM_HTTP_PORT": str(self._port), "SKUSTREAM_SPOOL_DIR": str(self._spool),
-            "SKUSTREAM_LOG_FORMAT": "json", "PYTHONFAULTHANDLER": "1", **settings,
+            "SKUSTREAM_SPOOL_DIR": str(self._spool), "SKUSTREAM_LOG_FORMAT": "json", "PYTHONFAULTHANDLER": "1",
+            **settings,
         }  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "WorkerProcess":
         """Begin a life; it is not in its groups yet when this returns."""
+        self._port = free_ports(1)[0]  # for this life: between two of them somebody else may take it
+        environment = {**self._environment, "SKUSTREAM_HTTP_PORT": str(self._port)}
         with self.log.open("ab") as log:
-            self._process = leash.start([*command(), "run", *self._arguments], log=log, env=self._environment)
+            self._process = leash.start([*command(), "run", *self._arguments], log=log, env=environment)
         return self
 
     def wait_ready(self) -> "WorkerProcess":

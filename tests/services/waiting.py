@@ -1,5 +1,6 @@
 """Waiting for another process: free ports, and conditions that become true. The one place that polls the clock."""
 
+import os
 import random
 import socket
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable
 _POLL_SECONDS = 0.05
 # Below the range the kernel hands out to outgoing connections, so that a killed broker finds its port free again.
 _PORTS = range(20_000, 32_000)
+_PROCESSES = 8
 
 
 def until(condition: Callable[[], bool], *, timeout_seconds: float, what: str) -> None:
@@ -22,13 +24,19 @@ def until(condition: Callable[[], bool], *, timeout_seconds: float, what: str) -
 def free_ports(count: int) -> list[int]:
     """Return `count` different TCP ports that nobody listens on, on loopback."""
     found: list[int] = []
+    mine = _PORTS[_process_number() :: _PROCESSES]
     # The system's randomness: pytest reseeds `random` identically in every run, and two runs would collide.
-    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+    for port in random.SystemRandom().sample(mine, len(mine)):
         if len(found) == count:
             break
         if _is_free(port):
             found.append(port)
     return found
+
+
+def _process_number() -> int:
+    """Of pytest's processes each has ports of its own: what one of them restarts must find its port free again."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _PROCESSES
 
 
 def _is_free(port: int) -> bool:
