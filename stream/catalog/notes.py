@@ -79,6 +79,17 @@ class BatchNote(Frozen):
         """Whether a submit has not told its end: it runs, or it was killed."""
         return self.unfinished is not None
 
+    @property
+    def noted_events(self) -> int:
+        """Records that its submits have put into the topics, or are putting there; none of those that were killed."""
+        latest = {each.source: each.id for each in self.submissions}
+        return sum(
+            each.acknowledged
+            if each.state is not SubmitState.SENDING
+            else each.events * (latest[each.source] == each.id)
+            for each in self.submissions
+        )
+
     def start_of(self, partition: Partition) -> int:
         """Where to begin reading it; 0 for a partition that did not exist then."""
         known = {Partition(start.topic, start.partition): start.offset for start in self.starts}

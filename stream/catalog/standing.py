@@ -50,14 +50,14 @@ class Standing:
     """Until the last one ends, at the pace of the last minutes; 0 when all have, None while nobody can tell."""
     unreadable: int
     is_sending: bool
-    """A submit has not told its end yet."""
+    """A submit has not told its end yet, and not all that it noted was found."""
     failures: Sequence[Failure]
     warnings: Sequence[str] = field(default_factory=tuple)
 
     @property
     def is_done(self) -> bool:
         """Whether nothing more will happen by itself."""
-        return self.in_progress == 0 and not (self.unsent and self.is_sending)
+        return self.in_progress == 0 and not self.is_sending
 
 
 def standing_of(
@@ -74,6 +74,8 @@ def standing_of(
         if entry.end is not None:
             counts[entry.end.fate] += 1
     ended = sum(counts.values())
+    unsent = max(0, noted_images - len(latest))
+    arrived = sum(entry.arrived[0] for entry in book.entries.values())
     decided = counts[Fate.SUCCESS] + counts[Fate.FAILED]
     ends = [entry.end for entry in book.entries.values() if entry.end is not None]
     begun = None if book.first_arrival_ms is None else book.first_arrival_ms / 1000
@@ -84,13 +86,13 @@ def standing_of(
         failed=counts[Fate.FAILED],
         in_progress=len(latest) - ended,
         superseded=counts[Fate.SUPERSEDED],
-        unsent=max(0, noted_images - len(latest)),
+        unsent=unsent,
         success_rate=counts[Fate.SUCCESS] / decided if decided else None,
         credits=_credits(latest, by_image),
         credits_in_doubt=sum((end.credits_in_doubt for end in ends), start=Decimal(0)),
         seconds_left=seconds_left(len(latest) - ended, (end.timestamp_ms / 1000 for end in ends), begun=begun, now=now),
         unreadable=book.unreadable,
-        is_sending=note is not None and note.is_sending,
+        is_sending=note is not None and note.is_sending and (unsent > 0 or arrived < note.noted_events),
         failures=sorted((_failure(entry, entry.end) for entry in latest.values() if _has_failed(entry)), key=_by_name),
         warnings=warnings,
     )

@@ -128,7 +128,7 @@ def _watch(chosen: "Settings", batch: str, follower: "Follower", interval_second
             if standing.is_done:
                 break
             time.sleep(interval_seconds)
-            note = _note(chosen, batch) if standing.is_sending else note
+            note = _note(chosen, batch) if note is not None and note.is_sending else note
             standing = follower.look(note)
     if not as_json:
         _stdout().print(*_lines(standing), sep="\n", soft_wrap=True)

@@ -170,6 +170,23 @@ def test_two_submits_side_by_side_are_both_waited_for() -> None:
     assert not note.model_copy(update={"submissions": (large, small, again)}).is_sending, "the first was killed"
 
 
+def test_a_catalog_sent_again_is_not_done_by_the_ends_of_its_first_submit() -> None:
+    """All its images are known already: what is still to come shows in the events alone."""
+    first = Submission(
+        id="1", at=NOW, by="me", source="c.csv", topic=RAW, priority=Priority.LIVE, rows=1, events=1,
+        state=SubmitState.SENT, acknowledged=1,
+    )  # fmt: skip
+    second = first.model_copy(update={"id": "2", "state": SubmitState.SENDING, "acknowledged": 0})
+    note = BatchNote(batch_id="spring", images=1, starts=(), submissions=(first, second), nonce="")
+    book = Book("spring")
+    book.published(raw(0))
+    book.letter(letter(raw(0)))
+    assert not standing_of(book, batch_id="spring", note=note, now=NOW).is_done
+    book.published(raw(1))
+    book.completed(end(raw(1)))
+    assert standing_of(book, batch_id="spring", note=note, now=NOW).is_done, "all was sent, though it was killed then"
+
+
 def test_credits_are_summed_exactly_and_a_failed_job_is_counted_once() -> None:
     a, again, b = raw(0), raw(1), raw(2, "B")
     job = {"job_key": "k", "credits": "0.3"}
