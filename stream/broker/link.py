@@ -22,7 +22,7 @@ from stream.broker.port import (
     OutRecord,
     Partition,
 )
-from stream.broker.words import committed_of, ends_in, partitions_of, record_of
+from stream.broker.words import Caught, committed_of, ends_in, partitions_of, record_of
 from stream.core.errors import Resource, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -123,11 +123,13 @@ class KafkaLink:
     def poll(self, timeout_seconds: float, max_records: int) -> list[InRecord]:
         """One record as soon as it is there, and whatever else has arrived (`consume(n, t)` would wait to fill n)."""
         self._wake_fetcher()
-        first = self._consumer.poll(timeout_seconds)
+        with Caught():
+            first = self._consumer.poll(timeout_seconds)
         if first is None:
             return []
         self._asleep = None
-        messages = [first, *self._consumer.consume(max_records - 1, 0)] if max_records > 1 else [first]
+        with Caught():
+            messages = [first, *self._consumer.consume(max_records - 1, 0)] if max_records > 1 else [first]
         return [record for message in messages if (record := self._read(message)) is not None]
 
     def pause(self, partition: Partition) -> None:
@@ -200,8 +202,11 @@ class KafkaLink:
         self._open = False
 
     def close(self) -> None:
-        """Leave the group (the listener is told of the revocation), then drop the producer."""
-        with contextlib.suppress(KafkaException, RuntimeError, LinkBroken, DeliveryAborted):
+        """Leave the group (the listener is told of the revocation), then drop the producer. Raises nothing.
+
+        What a callback raises comes out here: let past, it would end the station's thread, about to open another link.
+        """
+        with contextlib.suppress(Exception, KafkaError):  # type: ignore[arg-type]  # see `Caught`
             self._consumer.close()
         with contextlib.suppress(KafkaException, LinkBroken):
             self.abort()

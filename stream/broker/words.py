@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
-from stream.broker.port import Committed, InRecord, Partition
+from stream.broker.port import Committed, InRecord, LinkBroken, Partition
 
 
 def ends_in(statistics: str) -> dict[Partition, int]:
@@ -46,3 +46,19 @@ def committed_of(part: TopicPartition) -> Committed:
 def partitions_of(parts: Sequence[TopicPartition]) -> list[Partition]:
     """Their places alone."""
     return [Partition(part.topic, part.partition) for part in parts]
+
+
+class Caught:
+    """Around a client call that serves callbacks: what failed inside one leaves as `LinkBroken`.
+
+    The client lets a bare `KafkaError` out then (2.16.1), which is no exception: no `except` catches it, and the
+    station's thread would end.
+    """
+
+    def __enter__(self) -> None:
+        """Nothing yet."""
+
+    def __exit__(self, kind: object, error: object, _trace: object) -> None:
+        """Raises `LinkBroken`."""
+        if kind is KafkaError:
+            raise LinkBroken(f"inside a callback: {error}") from None
