@@ -120,7 +120,7 @@ def test_an_acceptance_that_comes_late_wins_over_the_doubt(plants: Plants, gates
     frozen = plant.worker(AWS_ENDPOINT_URL=f"http://127.0.0.1:{gate.port}")
     event = plant.event("SKU")
     plant.send(event)
-    until(lambda: bool(plant.provider.open_submits()), timeout_seconds=60, what="an open submit")
+    plant.wait_jobs(1)  # the picture is fetched and the job taken; its answer is on the way
     gate.shut()
     until(lambda: bool(frozen.said("ledger-write-waits")), timeout_seconds=60, what="an answer that cannot be kept")
     frozen.tell(signal.SIGSTOP)
