@@ -18,6 +18,8 @@ _LONGEST_URL = 8_000
 _LONGEST_SHOWN = 200
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 _CANONICAL = re.compile(r"[!-~]+")
+_UNREADABLE = (ValueError, IndexError)
+"""What yarl raises; an IndexError for brackets before an empty host (`https://[::1]@/`)."""
 
 
 def read(text: str) -> URL:
@@ -28,7 +30,7 @@ def read(text: str) -> URL:
     try:
         url = URL(text, encoded=_CANONICAL.fullmatch(text) is not None)
         _ = (url.host, url.port)  # read lazily, and only then refused
-    except (ValueError, UnicodeError):
+    except _UNREADABLE:
         raise Refused("the URL cannot be read") from None
     return url
 
@@ -78,5 +80,5 @@ def next_hop(here: URL, status: int, headers: Mapping[str, str]) -> URL | None:
         return None
     try:
         return here.join(read(target))
-    except ValueError:
+    except _UNREADABLE:
         raise Refused("the redirect cannot be read") from None

@@ -113,6 +113,7 @@ def test_a_hostile_etag_is_carried_as_its_digest(tag: str) -> None:
         "https://shop.example\\@evil.example/a",
         "https://" + "a" * 9000,
         "https://shop.example/\udc80",
+        "https://[2606::1]@/",
     ],
 )
 def test_urls_that_are_not_asked(text: str) -> None:
