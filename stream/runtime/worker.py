@@ -25,8 +25,8 @@ from stream.runtime.inflight import Lane, Ticket
 from stream.runtime.verdict import DeadLetter, Pause, RetryAfter, RetryPolicy, Tried, Verdict, decide
 
 log = structlog.get_logger(__name__)
-SLICE_TICKETS = 100
-"""Walks started at a time: each costs about 0.1 ms until it first waits."""
+SLICE_TICKETS = 25
+"""Walks started at a time, each about 0.1 ms until it first waits; by 100, the loop stood still for 104 to 119 ms."""
 Result = TypeVar("Result")
 
 
