@@ -173,7 +173,7 @@ def test_a_record_that_unpacks_to_far_more_than_its_topic_takes_comes_back_whole
         producer.produce(plant.topic("raw"), key=f"bomb-{number}", value=bomb)
         producer.flush(30)
         plant.send(plant.event("GOOD", image_id=str(number), stages=["remove-bg"]))
-    ended = plant.wait_ended(4, timeout_seconds=120)
+    ended = plant.wait_ended(6, timeout_seconds=120)
     assert worker.ailments() == []
     assert [letter["skustream.reason"] for letter in ended.letters] == ["invalid-event"] * 3
     assert peak_bytes(worker.pid) < MOST_BYTES
