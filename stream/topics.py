@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from stream.events import MAX_EVENT_BYTES, Priority
 from stream.records import MAX_RECORD_BYTES
+from stream.retries import RETRY_DELAYS
 
 DEFAULT_PREFIX = "product-images"
 BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
@@ -55,6 +56,19 @@ class Topics:
     def dead_letter(self) -> str:
         """Letters (L6)."""
         return f"{self.prefix}.dead-letter"
+
+    @property
+    def replays(self) -> str:
+        """Marks of what people decided about letters (compacted)."""
+        return f"{self.prefix}.replays"
+
+    def retry(self, delay: str) -> str:
+        """Where records wait for `delay`, one of `RETRY_DELAYS`."""
+        return f"{self.prefix}.retry.{delay}"
+
+    def retries(self) -> tuple[str, ...]:
+        """All retry topics: every stage reads every one of them."""
+        return tuple(self.retry(delay) for delay in RETRY_DELAYS)
 
     def asset(self, name: str) -> str:
         """Where records wait that have the asset `name`."""

@@ -1,0 +1,1 @@
+"""The console: a web page for whoever looks at pictures and letters."""

@@ -1,0 +1,1 @@
+"""One SKU's story, told from the topics and the ledger."""

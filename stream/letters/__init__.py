@@ -1,0 +1,1 @@
+"""Letters, read: whoever wrote them, one shape for the tools (`dlq`, `explain`, the console)."""

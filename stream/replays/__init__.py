@@ -1,0 +1,1 @@
+"""Putting letters back: what it would cost, and each one exactly once."""
