@@ -1,14 +1,30 @@
 """What became of a letter by a person's hand: the mark in the compacted topic `replays`, keyed by the letter's place.
 
-Comes in: a decision. Goes out: a mark, written in the same transaction as the record it puts back.
+Comes in: a decision. Goes out: a mark, written in the same transaction as the record it puts back; and all marks
+together, held small: a million of them stay below 200 MB.
 """
 
+import struct
+from collections.abc import Collection, Iterator
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
-from stream.events import Frozen, Origin
-from stream.letters.letter import LetterId
+from stream.events import CLEARLY_MS, Count, Frozen, Origin
+from stream.letters.letter import Letter, LetterId
+
+MAX_WHY_CHARACTERS = 1_000
+MAX_BY_CHARACTERS = 200
+MAX_FILTER_CHARACTERS = 2_000
+MAX_NAME_CHARACTERS = 249
+"""Of a topic, by Kafka's own rule; no stage's name is longer."""
+
+Name = Annotated[str, Field(max_length=MAX_NAME_CHARACTERS)]
+Small = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Time = Annotated[int, Field(ge=-1, le=2**63 - 1)]
+Coordinates = tuple[str, int, int, int]
+"""An origin: topic, partition, offset, index."""
 
 
 class Fate(StrEnum):
@@ -21,20 +37,22 @@ class Fate(StrEnum):
 class Mark(Frozen):
     """One decision about one letter. `by` and `why` are a person's words; `filter` is how the letters were chosen."""
 
-    v: int = 1
+    v: int = Field(default=1, ge=1, le=1)
     fate: Fate
-    topic: str
-    partition: int
-    offset: int
-    at_ms: int
-    by: str
-    why: str = ""
-    filter: str = ""
-    plan_id: str = ""
+    topic: Name
+    partition: Small
+    offset: Count
+    at_ms: Time
+    by: Annotated[str, Field(max_length=MAX_BY_CHARACTERS)]
+    why: Annotated[str, Field(max_length=MAX_WHY_CHARACTERS)] = ""
+    filter: Annotated[str, Field(max_length=MAX_FILTER_CHARACTERS)] = ""
+    plan_id: Name = ""
     origin: Origin | None = None
-    replay: int = 0
+    origin_timestamp_ms: Time = 0
+    """The origin's record time: a topic made anew counts its offsets from 0 again."""
+    replay: Small = 0
     """The number that the replayed event bears from now on."""
-    stage: str = ""
+    stage: Name = ""
     """Where it re-entered."""
 
     @property
@@ -43,12 +61,89 @@ class Mark(Frozen):
         return LetterId(self.topic, self.partition, self.offset)
 
 
-class Marks(Frozen):
-    """All marks by letter: the latest one counts."""
+class Marks:
+    """All marks by letter: the latest one counts. Words that many marks share are held once."""
 
-    by_letter: dict[str, Mark] = Field(default_factory=dict)
-    """By `str(LetterId)`."""
+    def __init__(self) -> None:
+        """None yet."""
+        self._packed: dict[tuple[str, int], dict[int, bytes]] = {}
+        self._words: dict[tuple[str, ...], int] = {}
+        self._said: list[tuple[str, ...]] = []
+        self.unreadable = 0
+        """Records of the topic that are no marks: counted, and ignored."""
+
+    def add(self, mark: Mark) -> None:
+        """A decision; it replaces an earlier one about the same letter."""
+        origin = mark.origin
+        words = (mark.by, mark.why, mark.filter, mark.plan_id, mark.stage, origin.topic if origin else "")
+        number = self._words.setdefault(words, len(self._said))
+        if number == len(self._said):
+            self._said.append(words)
+        place = (origin.partition, origin.offset, origin.index) if origin else (-1, -1, -1)
+        packed = _LAYOUT.pack(
+            number, mark.fate is Fate.REPLAYED, mark.at_ms, *place, mark.origin_timestamp_ms, mark.replay
+        )
+        self._packed.setdefault((mark.topic, mark.partition), {})[mark.offset] = packed
+
+    def forget(self, letter: LetterId) -> None:
+        """Its mark was taken back."""
+        self._packed.get((letter.topic, letter.partition), {}).pop(letter.offset, None)
 
     def of(self, letter: LetterId) -> Mark | None:
         """What was decided about it."""
-        return self.by_letter.get(str(letter))
+        packed = self._packed.get((letter.topic, letter.partition), {}).get(letter.offset)
+        return None if packed is None else self._unpacked(letter, packed)
+
+    def __len__(self) -> int:
+        """How many letters are decided about."""
+        return sum(map(len, self._packed.values()))
+
+    def __iter__(self) -> Iterator[Mark]:
+        """Every mark, letter by letter."""
+        for (topic, partition), by_offset in self._packed.items():
+            for offset, packed in by_offset.items():
+                yield self._unpacked(LetterId(topic, partition, offset), packed)
+
+    def put_back_elsewhere(self, letters: Collection[Letter]) -> set[LetterId]:
+        """Which of `letters` are repeats of a replayed one: the same event of the same replay number (at-least-once).
+
+        A replay of such a letter would end one (origin, replay number) twice (L1).
+        """
+        wanted: dict[tuple[Coordinates, int], list[Letter]] = {}
+        for letter in letters:
+            if letter.origin is not None:
+                wanted.setdefault((coordinates(letter.origin), letter.replay + 1), []).append(letter)
+        found: set[LetterId] = set()
+        for mark in self if wanted else ():
+            if mark.fate is not Fate.REPLAYED or mark.origin is None:
+                continue
+            repeats = wanted.get((coordinates(mark.origin), mark.replay), ())
+            found.update(each.at for each in repeats if each.at != mark.letter and _is_of_one_life(each, mark))
+        return found
+
+    def _unpacked(self, letter: LetterId, packed: bytes) -> Mark:
+        number, is_replay, at_ms, partition, offset, index, timestamp_ms, replay = _LAYOUT.unpack(packed)
+        by, why, filter_, plan_id, stage, topic = self._said[number]
+        origin = None if offset < 0 else Origin.model_construct(
+            topic=topic, partition=partition, offset=offset, index=index
+        )  # fmt: skip
+        return Mark.model_construct(
+            fate=Fate.REPLAYED if is_replay else Fate.DISCARDED, topic=letter.topic, partition=letter.partition,
+            offset=letter.offset, at_ms=at_ms, by=by, why=why, filter=filter_, plan_id=plan_id, origin=origin,
+            origin_timestamp_ms=timestamp_ms, replay=replay, stage=stage,
+        )  # fmt: skip
+
+
+_LAYOUT = struct.Struct("<I?qqqqqi")
+"""Which words, whether a replay, when; the origin's partition, offset, index and time; the replay number."""
+
+
+def coordinates(origin: Origin) -> Coordinates:
+    """An origin as a key."""
+    return (origin.topic, origin.partition, origin.offset, origin.index)
+
+
+def _is_of_one_life(letter: Letter, mark: Mark) -> bool:
+    """Whether the topic was not made anew between the two origins, as far as their times tell."""
+    mine, theirs = letter.origin_timestamp_ms, mark.origin_timestamp_ms
+    return mine <= 0 or theirs <= 0 or abs(mine - theirs) < CLEARLY_MS
