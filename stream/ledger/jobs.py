@@ -48,31 +48,26 @@ class Ledger:
             await self._change(entry, {"state": LedgerState.SETTLED})
 
     async def claim(
-        self, key: str, operation: str, payer: Payer, seen: Entry | None, *, claim_id: str | None = None
-    ) -> Entry | None:
+        self, key: str, operation: str, payer: Payer, seen: Entry | None, *,
+        claim_id: str | None = None, waited_seconds: float = 0.0,
+    ) -> Entry | None:  # fmt: skip
         """Claim the job, only just before its POST; None when somebody else was quicker.
 
         `seen` is the entry the decision rests on: None, `released`, or `failed` and `collected` (then the attempt
         number rises; failures of a collected purchase count no more).
-        `claim_id` names the claim, where the caller has marked the input with it.
+        `claim_id` names the claim, where the caller has marked the input with it; `waited_seconds`: for the limiter.
         """
         if seen is not None and seen.state not in BUYABLE:
             raise ValueError(f"a {seen.state} job cannot be claimed")
         before = seen.record if seen else None
         record = JobRecord(
-            key=key,
-            state=LedgerState.CLAIMED,
-            operation=operation,
-            nonce=_nonce(),
-            claim=claim_id or new_claim_id(),
-            attempt=1 + (sum(map(len, (before.failed_jobs, *before.collected))) if before else 0),
-            payer=payer,
-            claimed_at=self._clock.wall(),
-            lease_seconds=self._lease_seconds,
+            key=key, state=LedgerState.CLAIMED, operation=operation, nonce=_nonce(), claim=claim_id or new_claim_id(),
+            attempt=1 + (sum(map(len, (before.failed_jobs, *before.collected))) if before else 0), payer=payer,
+            claimed_at=self._clock.wall(), lease_seconds=self._lease_seconds, waited_seconds=round(waited_seconds, 3),
             failed_jobs=before.failed_jobs if before else (),
             failed_credits=before.failed_credits if before else Decimal(0),
             collected=before.collected if before else (),
-        )
+        )  # fmt: skip
         path, body = job_key_path(key), dump(record)
         try:
             tag = await (self._documents.create(path, body) if seen is None else self._replace(path, body, seen.tag))

@@ -65,6 +65,8 @@ class JobRecord(Frozen):
     payer: Payer | None = None
     claimed_at: float | None = None
     lease_seconds: float = 0.0
+    waited_seconds: float = 0.0
+    """For the limiter's leave to send the submit that this claim is for; documents of before do not tell it."""
     job_id: str | None = None
     output_url: str | None = None
     """Only of a synchronous answer: temporary, ours alone, never published."""

@@ -147,18 +147,22 @@ async def _buy(desk: Desk, errand: Errand, seen: Entry | None) -> None:
     """Ask, then spend without interruption. A lost claim spends nothing: the caller looks again."""
     await _refuse_stale(desk, errand)  # before the line as after it: a stale event must not wait for a grant
     ask = Ask(AskKind.SUBMIT, errand.record.priority, errand.stage_index, errand.job.key)
+    asked = desk.clock.monotonic()
     grant = await desk.quota.admit(ask)
-    await desk.unbroken.run(_spend(desk, errand, seen, grant))
+    waited_seconds = desk.clock.monotonic() - asked
+    await desk.unbroken.run(_spend(desk, errand, seen, grant, waited_seconds))
 
 
-async def _spend(desk: Desk, errand: Errand, seen: Entry | None, grant: Grant) -> None:
+async def _spend(desk: Desk, errand: Errand, seen: Entry | None, grant: Grant, waited_seconds: float) -> None:
     is_sent = False
     try:
         await _refuse_stale(desk, errand)
         _wait_out_an_outage(desk)
         claim_id = new_claim_id()
         async with _picture(desk, errand, claim_id) as source:
-            entry = await desk.ledger.claim(errand.job.key, errand.operation, errand.payer, seen, claim_id=claim_id)
+            entry = await desk.ledger.claim(
+                errand.job.key, errand.operation, errand.payer, seen, claim_id=claim_id, waited_seconds=waited_seconds
+            )
             if entry is None:
                 return
             try:

@@ -104,6 +104,23 @@ async def test_a_job_walks_from_claim_to_settlement_and_each_step_is_durable(led
     assert entry.record.payer == PAYER
 
 
+async def test_a_claim_tells_how_long_its_submit_waited_and_what_was_written_before_is_still_read(
+    store: ObjectStore,
+) -> None:
+    ledger = ledger_of(store)
+    entry = await ledger.claim(KEY, "remove-bg", PAYER, None, waited_seconds=4.2)
+    assert entry is not None
+    assert (await looked(ledger)).record.waited_seconds == 4.2
+    assert (await ledger.release(entry, "429")).record.waited_seconds == 4.2
+    document = await store.read(job_key_path(KEY))
+    assert document is not None
+    older = {name: value for name, value in orjson.loads(document.body).items() if name != "waited_seconds"}
+    await store.replace(job_key_path(KEY), orjson.dumps(older), document.tag)
+    assert (await looked(ledger)).record.waited_seconds == 0
+    assert await ledger.claim(KEY, "remove-bg", PAYER, await looked(ledger), waited_seconds=1.5) is not None
+    assert (await looked(ledger)).record.waited_seconds == 1.5
+
+
 async def test_twenty_racing_claims_have_one_winner(store: ObjectStore) -> None:
     """L2: only the winner may post. Twenty workers, each with its own ledger."""
     ledgers = [ledger_of(store) for _ in range(20)]
