@@ -3,6 +3,7 @@
 Comes in: a raw event (first stage) or a stage record's bytes. Goes out: bytes for the next topic, or the terminal one.
 """
 
+import hashlib
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -193,6 +194,15 @@ def read_stage_record(value: bytes | None) -> StageRecord:
             Reason.INVALID_EVENT, "missing", field="source_version", expected="the version the first stage resolved"
         )
     return record
+
+
+def fingerprint(event: RawEvent | None, value: bytes | None, *, stage: str, reason: str) -> str:
+    """Equal for repeats: the same content failing in the same stage for the same reason (hex, 32 characters).
+
+    `value` stands in where no event could be read in it.
+    """
+    content = event.content_hash() if event is not None else hashlib.sha256(value or b"").hexdigest()
+    return hashlib.sha256(f"{content}\0{stage}\0{reason}".encode(errors="replace")).hexdigest()[:32]
 
 
 def dump(model: Frozen) -> bytes:

@@ -73,6 +73,11 @@ class Scanner:
         ends = {partition: span.high if partition in told else span.low for partition, span in silent.items()}
         return {**found, **ends}
 
+    def knows_times(self, spans: Mapping[Partition, Span]) -> bool:
+        """Whether `since` finds offsets by time there; librdkafka's own broker knows none, and all is read instead."""
+        filled = {partition: span for partition, span in spans.items() if span.high > span.low}
+        return not filled or bool(self._offsets_at(filled, 0))
+
     def begin(self, starts: Mapping[Partition, int]) -> None:
         """Read these partitions too, from these offsets on."""
         self._next |= starts
