@@ -33,9 +33,11 @@ from stream.records import Reading, StageRecord, first_record
 from stream.runtime.environment import Environment
 from stream.runtime.inflight import LaneLimits
 from stream.runtime.process import spare_the_collector
+from stream.runtime.returns import Returns
 from stream.runtime.station import Station, StationParts
 from stream.runtime.verdict import RetryPolicy
 from stream.runtime.worker import Worker, WorkerParts
+from stream.topics import Topics
 from tests.services.clients import Kafka, create_topic
 from tests.services.kafka import open_kafka
 
@@ -115,6 +117,7 @@ async def engine(servers: str, source: str, target: str, count: int) -> Run:
             stage="bench",
             handler=Napping(target),
             read=_reader(clock),
+            returns=Returns("bench", Topics("bench"), ("bench",)),
             deliver=station.deliver,
             dead_letter_topic="bench.dead-letter",
             environment=environment,

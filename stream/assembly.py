@@ -39,6 +39,7 @@ from stream.records import Reading, read_stage_record
 from stream.runtime.environment import Environment
 from stream.runtime.inflight import LaneLimits
 from stream.runtime.process import Crew, Process, spare_the_collector
+from stream.runtime.returns import Returns
 from stream.runtime.station import Station, StationParts
 from stream.runtime.verdict import RetryPolicy
 from stream.runtime.worker import Worker, WorkerParts
@@ -183,6 +184,7 @@ def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment
             stage=stage.name,
             handler=StageHandler(stage, desk),
             read=_reader(desk, stage, settings),
+            returns=Returns(stage.name, desk.topics, tuple(each.name for each in desk.pipeline.stages)),
             deliver=station.deliver,
             dead_letter_topic=desk.topics.dead_letter,
             environment=environment,

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from stream.core.errors import Reason, Rejected
 from stream.events import (
@@ -71,6 +71,15 @@ class StageRecord(Frozen):
     source_version: str | None = None
     started_at: float
     assets: dict[str, Asset] = Field(default_factory=dict)
+    _buy_again: str | None = PrivateAttr(default=None)
+
+    @property
+    def buy_again(self) -> str | None:
+        """The claim id of an ambiguous job that a person decided to buy again.
+
+        No field: it is read from no topic's JSON, and travels to no further stage.
+        """
+        return self._buy_again
 
     @cached_property
     def event(self) -> RawEvent:
@@ -88,6 +97,12 @@ class StageRecord(Frozen):
         if source_version is not None:
             update["source_version"] = source_version
         return self.model_copy(update=update)
+
+    def returned(self, *, priority: Priority, replay: int, buy_again: str | None) -> "StageRecord":
+        """This record as it comes back from a retry topic: at its old place, with what its note says."""
+        back = self.model_copy(update={"priority": priority, "replay": replay})
+        back._buy_again = buy_again  # noqa: SLF001 - of the same class
+        return back
 
     def encode(self) -> bytes:
         """The record as JSON bytes."""

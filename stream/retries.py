@@ -22,6 +22,11 @@ RETRY_DELAYS: Mapping[str, int] = MappingProxyType({AT_ONCE: 0, "10s": 10, "1m":
 """Seconds by name. A closed list: all of them are always read, so no change of the pipeline strands a record."""
 MAX_HISTORY = 10
 MAX_CAUSE_BYTES = 300
+MAX_WORD_BYTES = 40
+MAX_HISTORY_BYTES = 4_096
+"""As a header; what does not fit falls out from the second place on."""
+MAX_NAME_CHARACTERS = 249
+"""Kafka's own limit for a topic's name; a claim's id is shorter."""
 PREFIX = "skustream."
 
 
@@ -88,20 +93,27 @@ def read_note(headers: Headers) -> RetryNote:
     try:
         texts = {name: value.decode() for name, value in told.items()}
         origin = Origin(
-            topic=texts["origin.topic"], partition=int(texts["origin.partition"]),
+            topic=_name(texts["origin.topic"]), partition=int(texts["origin.partition"]),
             offset=int(texts["origin.offset"]), index=int(texts["origin.index"]),
         )  # fmt: skip
         return RetryNote(
-            stage=texts["stage"], due_ms=int(texts["due"]), origin=origin, timestamp_ms=int(texts["origin.timestamp"]),
+            stage=texts["stage"], due_ms=_time(texts["due"]), origin=origin,
+            timestamp_ms=_time(texts["origin.timestamp"]),
             priority=Priority(texts["priority"]), replay=_count(texts["replay"]), attempts=_count(texts["attempts"]),
             postponed=_count(texts["postponed"]), history=decode_history(texts.get("history", "[]")),
-            buy_again=texts.get("buy-again"),
+            buy_again=_name(texts["buy-again"]) if "buy-again" in texts else None,
         )  # fmt: skip
     except (KeyError, ValueError) as error:
         detail = f"missing {error}" if isinstance(error, KeyError) else "unreadable"
         raise Rejected(
             Reason.INVALID_EVENT, f"the headers of a retry record are {detail}", expected="what skustream itself writes"
         ) from None
+
+
+def _name(text: str) -> str:
+    if len(text) > MAX_NAME_CHARACTERS:
+        raise ValueError("no name")
+    return text
 
 
 def _count(text: str) -> int:
@@ -111,22 +123,41 @@ def _count(text: str) -> int:
     return number
 
 
+def _time(text: str) -> int:
+    """Unix milliseconds; -1 is Kafka's word for none."""
+    number = int(text)
+    if not -1 <= number < 2**63:
+        raise ValueError("no time")
+    return number
+
+
 def lengthened(history: tuple[Attempt, ...], attempt: Attempt) -> tuple[Attempt, ...]:
     """`history` and one more: the first ones fall out from the second place on."""
-    cut = attempt.cause.encode(errors="replace")[:MAX_CAUSE_BYTES].decode(errors="ignore")
-    longer = (*history, Attempt(attempt.at_ms, attempt.word, cut))
+    longer = (*history, _bounded(attempt))
     return longer if len(longer) <= MAX_HISTORY else (longer[0], *longer[2:])
 
 
+def _bounded(attempt: Attempt) -> Attempt:
+    return Attempt(attempt.at_ms, _cut(attempt.word, MAX_WORD_BYTES), _cut(attempt.cause, MAX_CAUSE_BYTES))
+
+
+def _cut(text: str, limit_bytes: int) -> str:
+    return text.encode(errors="replace")[:limit_bytes].decode(errors="ignore")
+
+
 def encode_history(history: tuple[Attempt, ...]) -> str:
-    """As JSON text: a list of [Unix ms, word, cause]."""
-    return orjson.dumps([[each.at_ms, each.word, each.cause] for each in history]).decode()
+    """As JSON text of at most `MAX_HISTORY_BYTES`: a list of [Unix ms, word, cause]."""
+    while True:
+        text = orjson.dumps([[each.at_ms, each.word, each.cause] for each in history])
+        if len(text) <= MAX_HISTORY_BYTES or len(history) == 1:
+            return text.decode()
+        history = (history[0], *history[2:])
 
 
 def decode_history(text: str) -> tuple[Attempt, ...]:
-    """The reverse. Raises ValueError."""
+    """The reverse, cut to our own bounds. Raises ValueError."""
     found = orjson.loads(text)
     rows = found if isinstance(found, list) else [found]
     if any(not isinstance(row, list) or [type(cell) for cell in row] != [int, str, str] for row in rows):
         raise ValueError("no attempts")
-    return tuple(Attempt(*row) for row in rows[:MAX_HISTORY])
+    return tuple(_bounded(Attempt(*row)) for row in rows[:MAX_HISTORY])

@@ -13,7 +13,9 @@ from stream.core.errors import Reason
 from stream.events import Origin, Priority
 from stream.pipeline import RAW_ASSET, Pipeline
 from stream.records import Asset, StageRecord, Status, first_record, terminal_of
+from stream.retries import Attempt
 from stream.runtime.dead_letters import write_letter
+from stream.runtime.past import Past
 from stream.runtime.verdict import DeadLetter
 from stream.topics import Topics
 
@@ -67,8 +69,10 @@ def letter(pipeline: Pipeline, topics: Topics) -> tuple[dict[str, str], dict[str
     record = _in_record(SMALLEST, topics)
     error = f"raw_url: {(url := SMALLEST['raw_url'])} answered 404; got '{url}'; expected a URL that brings the photo"
     verdict = DeadLetter(Reason.SOURCE_MISSING, error)
+    past = Past()
+    past.failed(Attempt(TIMESTAMP_MS + 5_000, verdict.reason, error))
     stage = pipeline.stages[0].name
-    written = write_letter(topics.dead_letter, stage, record, verdict, attempts=1, read=_read(SMALLEST, topics))
+    written = write_letter(topics.dead_letter, stage, record, verdict, past=past, read=_read(SMALLEST, topics))
     return {name: (value or b"").decode() for name, value in written.headers}, _json(written.value or b"")
 
 

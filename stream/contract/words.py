@@ -57,14 +57,16 @@ LETTER_ALWAYS = {
     "skustream.origin.partition": "The same: partition.",
     "skustream.origin.offset": "The same: offset.",
     "skustream.origin.index": "The same: which event of the record.",
+    "skustream.origin.timestamp": "The origin's record time, in Unix milliseconds; 0 or less for none.",
     "skustream.stage": "The stage that gave up.",
     "skustream.reason": "Why, as one word of a closed list (docs/reasons.md).",
     "skustream.error": "Why, as a sentence for a person.",
-    "skustream.attempts": "Attempts spent, this one included.",
+    "skustream.attempts": "Tries that failed, the last one included, those before a delayed retry too.",
     "skustream.replay": "0 for the event itself, n for its nth replay.",
     "skustream.input.topic": "The record that failed: its topic.",
     "skustream.input.partition": "Its partition.",
     "skustream.input.offset": "Its offset.",
+    "skustream.history": "The first and the latest tries, as JSON: a list of [Unix milliseconds, word, cause].",
 }
 LETTER_SOMETIMES = {
     "skustream.event-id": "Where the record could be read: the event's id.",
@@ -80,8 +82,8 @@ LETTER_SOMETIMES = {
 }
 LETTER_NUMBERS = frozenset(
     {
-        "skustream.origin.partition", "skustream.origin.offset", "skustream.origin.index", "skustream.attempts",
-        "skustream.replay", "skustream.input.partition", "skustream.input.offset",
+        "skustream.origin.partition", "skustream.origin.offset", "skustream.origin.index",
+        "skustream.attempts", "skustream.replay", "skustream.input.partition", "skustream.input.offset",
     }
 )  # fmt: skip
 """Headers that hold a number, as decimal text."""

@@ -20,6 +20,8 @@ OTHER = "other"
 
 LETTERED = "dead-letter"
 """The outcome of an event that left as a letter."""
+POSTPONED = "postponed"
+"""The outcome of an event that left for a retry topic: it comes back."""
 JOB_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 20, 30, 45, 60, 120, 300)
 AGE_BUCKETS = (0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400)
 REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -29,7 +31,7 @@ POLL_BUCKETS = (0, 1, 2, 3, 5, 8, 13, 21, 34, 55)
 
 # Written out, because doors do not import each other's words; tests compare them with their owners'.
 CLOSED: Mapping[str, tuple[str, ...]] = {
-    "outcome": (*(kind.value for kind in OutcomeKind), LETTERED),
+    "outcome": (*(kind.value for kind in OutcomeKind), POSTPONED, LETTERED),
     "reason": tuple(Reason),
     "resource": tuple(Resource),
     "retry_cause": ("transient", "throttled", "unavailable"),
@@ -102,7 +104,8 @@ RECEIVED = _counter(
 )  # fmt: skip
 FINISHED = _counter(
     "events_finished_total", "Records that left a stage, with their offset committed, by outcome.",
-    "The denominator of the success ratio; `dead-letter` is its failure side.", _labels("stage", "outcome"),
+    "The denominator of the success ratio; `dead-letter` is its failure side, and who is `postponed` comes back.",
+    _labels("stage", "outcome"),
 )  # fmt: skip
 EVENT_AGE = _histogram(
     "event_age_seconds", "From the origin's record time to the committed end of the stage.",

@@ -17,7 +17,7 @@ class Recorder(Protocol):
     def finished(self, stage: str, outcome: str, age_seconds: float) -> None:
         """A record left the stage and its offset is committed; `age_seconds` since the origin's record time.
 
-        `outcome` is a word of `OutcomeKind`, or dead-letter.
+        `outcome` is a word of `OutcomeKind`, postponed, or dead-letter.
         """
         ...
 

@@ -6,6 +6,8 @@ Comes in: the input record and a `DeadLetter` verdict. Goes out: one record for 
 from stream.broker.port import Headers, InRecord, OutRecord
 from stream.events import Origin
 from stream.records import StageRecord, event_id_of
+from stream.retries import encode_history
+from stream.runtime.past import Past
 from stream.runtime.verdict import DeadLetter
 from stream.topics import LETTER_HEADERS_MAX_BYTES
 
@@ -22,29 +24,31 @@ def write_letter(
     record: InRecord,
     verdict: DeadLetter,
     *,
-    attempts: int,
+    past: Past,
     read: StageRecord | None,
     index: int = 0,
 ) -> OutRecord:
     """The letter for `record`; `read` is the event in it, where it could be read (it knows the origin).
 
-    `index`: which of the record's events it is, where it could not.
+    `past`: every try of the event, the last one included. `index`: which of the record's events it is, where it could
+    not be read; a retry record's note tells that too.
     """
-    here = Origin(topic=record.topic, partition=record.partition, offset=record.offset, index=index)
-    origin = read.origin if read else here
+    origin, timestamp_ms, replay = _whose(record, past, read, index)
     fields = {
         "skustream.origin.topic": origin.topic,
         "skustream.origin.partition": str(origin.partition),
         "skustream.origin.offset": str(origin.offset),
         "skustream.origin.index": str(origin.index),
+        "skustream.origin.timestamp": str(timestamp_ms),
         "skustream.stage": stage,
         "skustream.reason": verdict.reason.value,
         "skustream.error": _cut(verdict.error, MAX_ERROR_BYTES),
-        "skustream.attempts": str(attempts),
-        "skustream.replay": str(read.replay if read else 0),
+        "skustream.attempts": str(past.attempts),
+        "skustream.replay": str(replay),
         "skustream.input.topic": record.topic,
         "skustream.input.partition": str(record.partition),
         "skustream.input.offset": str(record.offset),
+        "skustream.history": encode_history(past.history),
     }
     if read is not None:
         fields["skustream.event-id"] = event_id_of(read)
@@ -55,6 +59,16 @@ def write_letter(
     if verdict.traceback:
         fields["skustream.traceback"] = _cut(verdict.traceback, MAX_TRACEBACK_BYTES)
     return OutRecord(topic, key=record.key, value=record.value, headers=_bounded(fields))
+
+
+def _whose(record: InRecord, past: Past, read: StageRecord | None, index: int) -> tuple[Origin, int, int]:
+    """The event's origin, the origin's record time (Unix ms), and its replay number."""
+    if read is not None:
+        return read.origin, read.timestamp_ms, read.replay
+    if past.note is not None:
+        return past.note.origin, past.note.timestamp_ms, past.note.replay
+    here = Origin(topic=record.topic, partition=record.partition, offset=record.offset, index=index)
+    return here, record.timestamp_ms, 0
 
 
 def _bounded(fields: dict[str, str]) -> Headers:

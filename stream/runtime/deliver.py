@@ -215,7 +215,7 @@ class Deliverer:
             age_seconds = max(0.0, wall - item.ticket.record.timestamp_ms / 1000)
             for end in item.ends:
                 self._recorder.finished(self._stage, end.outcome, age_seconds)
-                if end.reason:
+                if end.outcome == "dead-letter":
                     self._recorder.lettered(self._stage, end.reason)
                 if end.outcome != "forwarded":
                     _log_finished(self._stage, item, end, age_seconds)
@@ -251,7 +251,7 @@ def _place(item: Delivery) -> str:
 def _log_finished(stage: str, item: Delivery, end: End, age_seconds: float) -> None:
     sku_id, image_id = end.image or (None, None)
     log.info(
-        "event-finished",
+        "event-postponed" if end.outcome == "postponed" else "event-finished",
         stage=stage,
         outcome=end.outcome,
         reason=end.reason or None,

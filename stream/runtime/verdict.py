@@ -4,6 +4,7 @@ Comes in: an error of `core.errors` (or a bug). Goes out: a `Verdict` that the w
 """
 
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stream.core.errors import (
@@ -30,6 +31,8 @@ class RetryPolicy:
     cap_seconds: float = 60.0
     bugs_in_a_row: int = 5
     """So many unforeseen errors one after the other, and the stage waits for a person instead of writing letters."""
+    retries: Mapping[Reason, tuple[str, ...]] = field(default_factory=dict)
+    """By reason: the delays after which the stage tries again, one after the other, before it writes the letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +42,19 @@ class Tried:
     attempts: int = 0
     """Attempts that were spent on passing faults."""
     bugs_in_a_row: int = 0
-    """Letters for unforeseen errors this stage wrote since its last success."""
+    """Unforeseen errors that ended walks of this stage since its last success."""
+    postponed: int = 0
+    """Delayed retries so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryAfter:
-    """Walk again after `seconds`; `spends` an attempt or not."""
+    """Walk again after `seconds`; `spends` an attempt or not. `error` says why, for the history."""
 
     seconds: float
     spends: bool
     cause: str
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,14 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class Postpone:
+    """Not this walk any more: another one after `delay`, one of `RETRY_DELAYS`. `letter` is what it would end in."""
+
+    delay: str
+    letter: DeadLetter
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Wait until `resource` is back (L8): no attempt is spent, intake stands still."""
 
@@ -70,11 +84,21 @@ class Pause:
     after_seconds: float | None
 
 
-Verdict = RetryAfter | DeadLetter | Pause
+Verdict = RetryAfter | DeadLetter | Postpone | Pause
 
 
 def decide(error: Exception, tried: Tried, policy: RetryPolicy, *, chance: float) -> Verdict:
     """What happens after `error`; `chance` in [0, 1) is the jitter."""
+    verdict = _at_once(error, tried, policy, chance)
+    if isinstance(verdict, DeadLetter):
+        delays = policy.retries.get(verdict.reason, ())
+        if tried.postponed < len(delays):
+            return Postpone(delays[tried.postponed], verdict)
+    return verdict
+
+
+def _at_once(error: Exception, tried: Tried, policy: RetryPolicy, chance: float) -> RetryAfter | DeadLetter | Pause:
+    """The verdict, were there no retry topics."""
     match error:
         case Rejected():
             return DeadLetter(error.reason, str(error), facts=dict(error.facts))
@@ -90,17 +114,17 @@ def decide(error: Exception, tried: Tried, policy: RetryPolicy, *, chance: float
             return _after_bug(error, tried, policy)
 
 
-def _after_transient(error: Transient, tried: Tried, policy: RetryPolicy, chance: float) -> Verdict:
+def _after_transient(error: Transient, tried: Tried, policy: RetryPolicy, chance: float) -> RetryAfter | DeadLetter:
     if error.free:
-        return RetryAfter(error.after_seconds or 0.0, spends=False, cause="transient")
+        return RetryAfter(error.after_seconds or 0.0, spends=False, cause="transient", error=str(error))
     if tried.attempts + 1 >= policy.attempts:
         text = f"{error} (attempt {tried.attempts + 1} of {policy.attempts})"
         return DeadLetter(Reason.RETRIES_EXHAUSTED, text, facts=dict(error.facts))
     seconds = max(backoff_seconds(tried.attempts, policy, chance), error.after_seconds or 0.0)
-    return RetryAfter(seconds, spends=True, cause="transient")
+    return RetryAfter(seconds, spends=True, cause="transient", error=str(error))
 
 
-def _after_bug(error: Exception, tried: Tried, policy: RetryPolicy) -> Verdict:
+def _after_bug(error: Exception, tried: Tried, policy: RetryPolicy) -> DeadLetter | Pause:
     if tried.bugs_in_a_row >= policy.bugs_in_a_row:
         detail = f"{tried.bugs_in_a_row} unforeseen errors in a row, the last one {type(error).__name__}: {error}"
         return Pause(Resource.OURSELVES, detail, None)

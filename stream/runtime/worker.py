@@ -3,12 +3,13 @@
 Comes in: tickets from the station's thread. Goes out: `Delivery` items for the station to deliver.
 A walk is a task per ticket; it waits for the walk before it of the same image, and for nobody else. A record that holds
 several events is one walk all the same: what they end in leaves together, or a crash in between would repeat some (L1).
+What comes back from a retry topic waits first, in nobody's line: its place is kept by L5.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
@@ -19,10 +20,15 @@ from stream.core.errors import Reason, Rejected
 from stream.metrics.port import Recorder
 from stream.outcome import Handler
 from stream.records import Reading, StageRecord, event_id_of
+from stream.retries import Attempt, RetryNote
 from stream.runtime.dead_letters import write_letter
 from stream.runtime.environment import Environment, Patience
+from stream.runtime.faults import judged
 from stream.runtime.inflight import Lane, Ticket
-from stream.runtime.verdict import DeadLetter, Pause, RetryAfter, RetryPolicy, Tried, Verdict, decide
+from stream.runtime.past import GivenUp, Past
+from stream.runtime.returns import Returns
+from stream.runtime.turns import Image, Lines, Turn
+from stream.runtime.verdict import DeadLetter, Pause, Postpone, RetryAfter, RetryPolicy, Tried, Verdict, decide
 
 log = structlog.get_logger(__name__)
 SLICE_TICKETS = 25
@@ -36,9 +42,10 @@ class End:
 
     record: OutRecord
     outcome: str
-    """`forwarded`, `completed`, `superseded`, or `dead-letter`."""
+    """`forwarded`, `completed`, `superseded`, `postponed`, or `dead-letter`."""
     reason: str = ""
-    image: tuple[str, str] | None = None
+    """Of a letter, or of one that was put off."""
+    image: Image | None = None
     event_id: str = ""
 
 
@@ -52,27 +59,17 @@ class Delivery:
     """What else stood in the record and asks for nothing, by name."""
 
 
-class BrokenOff(RuntimeError):
-    """A handler ended in a cancellation that nobody here asked for: a bug, and not the end of the walk."""
-
-
-class Lettered(Exception):
-    """The walk ends in a letter."""
-
-    def __init__(self, verdict: DeadLetter, attempts: int) -> None:
-        """`attempts`: how many were spent, this one included."""
-        self.verdict = verdict
-        self.attempts = attempts
-        super().__init__(verdict.error)
-
-
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """What a worker is made of. `read` finds this stage's events in a record, or raises `Rejected`."""
+    """What a worker is made of. `read` finds this stage's events in a record, or raises `Rejected`.
+
+    `returns` does so in a record of a retry topic.
+    """
 
     stage: str
     handler: Handler
     read: Callable[[InRecord], Reading]
+    returns: Returns
     deliver: Callable[[Delivery], None]
     dead_letter_topic: str
     environment: Environment
@@ -81,27 +78,12 @@ class WorkerParts:
     recorder: Recorder
 
 
-@dataclass(slots=True, eq=False)
-class _Turn:
-    """A walk's place in the line of an image: over when its own walk and all before it have ended."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Visit:
+    """One event of a record, and what it went through."""
 
-    image: tuple[str, str]
-    before: "_Turn | None"
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def come(self) -> None:
-        """Wait for every walk before this one, also behind one that was called off while it waited itself."""
-        while self.before is not None:
-            await self.before.ended.wait()
-            self.before = self.before.before
-
-
-@dataclass(slots=True)
-class _Walks:
-    """Tasks by lane, and the last in line of every image."""
-
-    by_lane: dict[Lane, set[asyncio.Task[None]]] = field(default_factory=dict)
-    last_of_image: dict[tuple[str, str], _Turn] = field(default_factory=dict)
+    record: StageRecord
+    past: Past
 
 
 class Worker:
@@ -110,7 +92,10 @@ class Worker:
     def __init__(self, parts: WorkerParts) -> None:
         """`parts`: see there."""
         self._parts = parts
-        self._walks = _Walks()
+        self._walks: dict[Lane, set[asyncio.Task[None]]] = {}
+        self._waiting: set[asyncio.Task[None]] = set()
+        """Of the walks, those whose retry is not due yet."""
+        self._lines = Lines()
         self._bugs_in_a_row = 0
         self._stopped = False
         self._arrived: deque[Ticket] = deque()
@@ -118,7 +103,7 @@ class Worker:
     @property
     def walking(self) -> int:
         """Walks that have not ended."""
-        return sum(len(tasks) for tasks in self._walks.by_lane.values())
+        return sum(len(tasks) for tasks in self._walks.values())
 
     def accept(self, tickets: Iterable[Ticket]) -> None:
         """Start a walk for each ticket, in their order; a backlog in slices, so that the loop never stands still."""
@@ -140,13 +125,15 @@ class Worker:
     def abandon(self, lanes: Iterable[Lane]) -> None:
         """These lanes are dead: their walks end. Jobs go on at PixelAPI; the next owner adopts them."""
         for lane in lanes:
-            for task in self._walks.by_lane.pop(lane, set()):
+            for task in self._walks.pop(lane, set()):
                 task.cancel()
 
     async def stop(self, short_seconds: float) -> None:
         """Let short work finish, then end all walks. What runs at PixelAPI is left to the next owner."""
         self._stopped = True
-        tasks = {task for tasks in self._walks.by_lane.values() for task in tasks}
+        for task in self._waiting:
+            task.cancel()
+        tasks = {task for tasks in self._walks.values() for task in tasks}
         if tasks:
             _, unfinished = await asyncio.wait(tasks, timeout=short_seconds)
             for task in unfinished:
@@ -156,74 +143,83 @@ class Worker:
     def halt(self) -> None:
         """Call all walks off and start no other one, without waiting: they deliver nothing any more."""
         self._stopped = True
-        for tasks in self._walks.by_lane.values():
+        for tasks in self._walks.values():
             for task in tasks:
                 task.cancel()
 
     def _start(self, ticket: Ticket) -> None:
-        self._parts.recorder.received(self._parts.stage, ticket.record.topic)
+        parts, record = self._parts, ticket.record
+        if parts.returns.is_foreign(record):
+            parts.deliver(Delivery(ticket, ()))
+            return
+        parts.recorder.received(parts.stage, record.topic)
         try:
-            reading = self._parts.read(ticket.record)
+            note = parts.returns.note(record)
         except Rejected as error:
-            self._parts.deliver(Delivery(ticket, (self._refused(ticket, error),)))
-        except Exception:  # noqa: BLE001 - a bug of the reader must not take the rest of the batch with it
-            self._spawn(ticket, self._read_again(ticket))
+            parts.deliver(Delivery(ticket, (self._refused(ticket, error),)))
+            return
+        seconds = 0.0 if note is None else parts.returns.wait_seconds(record, note, parts.clock.wall())
+        if seconds > 0:
+            self._waiting.add(self._spawn(ticket, self._wait(ticket, note, seconds)))
         else:
-            self._begin(ticket, reading)
+            self._open(ticket, note)
 
-    def _begin(self, ticket: Ticket, reading: Reading) -> None:
-        by_image: dict[tuple[str, str], list[StageRecord]] = {}
+    async def _wait(self, ticket: Ticket, note: RetryNote | None, seconds: float) -> None:
+        """Until a retry is due. Nothing of its value was read yet: a full lane of these is no more than their bytes."""
+        await self._parts.clock.sleep(seconds)
+        self._open(ticket, note)
+
+    def _open(self, ticket: Ticket, note: RetryNote | None) -> None:
+        try:
+            reading = self._read(ticket.record, note)
+        except Rejected as error:
+            self._parts.deliver(Delivery(ticket, (self._refused(ticket, error, note),)))
+        except Exception:  # noqa: BLE001 - a bug of the reader must not take the rest of the batch with it
+            self._spawn(ticket, self._read_again(ticket, note))
+        else:
+            self._begin(ticket, reading, note)
+
+    def _read(self, record: InRecord, note: RetryNote | None) -> Reading:
+        return self._parts.read(record) if note is None else self._parts.returns.reading(record, note)
+
+    def _begin(self, ticket: Ticket, reading: Reading, note: RetryNote | None) -> None:
+        by_image: dict[Image, list[_Visit]] = {}
         for record in reading.events:
-            by_image.setdefault(record.event.image, []).append(record)
-        turns = [self._line_up(image) for image in by_image]
+            by_image.setdefault(record.event.image, []).append(_Visit(record, Past.of(note)))
+        turns = [self._lines.join(image) for image in by_image]
         self._spawn(ticket, self._walk(ticket, reading, list(zip(turns, by_image.values(), strict=True))), turns)
 
-    def _line_up(self, image: tuple[str, str]) -> _Turn:
-        turn = _Turn(image, self._walks.last_of_image.get(image))
-        self._walks.last_of_image[image] = turn
-        return turn
-
-    def _spawn(self, ticket: Ticket, walk: Coroutine[Any, Any, None], turns: Iterable[_Turn] = ()) -> None:
+    def _spawn(self, ticket: Ticket, walk: Coroutine[Any, Any, None], turns: Iterable[Turn] = ()) -> asyncio.Task[None]:
         task = asyncio.create_task(walk)
-        self._walks.by_lane.setdefault(ticket.lane, set()).add(task)
+        self._walks.setdefault(ticket.lane, set()).add(task)
         task.add_done_callback(lambda done: self._ended(done, ticket.lane, turns))
+        return task
 
-    def _ended(self, task: asyncio.Task[None], lane: Lane, turns: Iterable[_Turn]) -> None:
-        tasks = self._walks.by_lane.get(lane)
+    def _ended(self, task: asyncio.Task[None], lane: Lane, turns: Iterable[Turn]) -> None:
+        self._waiting.discard(task)
+        tasks = self._walks.get(lane)
         if tasks is not None:
             tasks.discard(task)
             if not tasks:
-                del self._walks.by_lane[lane]
+                del self._walks[lane]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("walk-broke", stage=self._parts.stage, exc_info=error)
-        self._leave(turns)
+        self._lines.leave(turns)
 
-    def _leave(self, turns: Iterable[_Turn]) -> None:
-        for turn in turns:
-            turn.ended.set()
-            # Called off behind one that still walks, it stays last: who comes next must find that one through it.
-            while turn.before is not None and turn.before.ended.is_set():
-                turn.before = turn.before.before
-            if self._walks.last_of_image.get(turn.image) is turn:
-                if turn.before is None:
-                    del self._walks.last_of_image[turn.image]
-                else:
-                    self._walks.last_of_image[turn.image] = turn.before
-
-    async def _read_again(self, ticket: Ticket) -> None:
+    async def _read_again(self, ticket: Ticket, note: RetryNote | None) -> None:
         async def read() -> Reading:
-            return self._parts.read(ticket.record)
+            return self._read(ticket.record, note)
 
         try:
-            reading = await self._persist(read)
-        except Lettered as end:
-            self._parts.deliver(Delivery(ticket, (self._letter(ticket, end),)))
+            reading = await self._persist(read, Past.of(note))
+        except GivenUp as end:
+            self._parts.deliver(Delivery(ticket, (self._give_up(ticket, end),)))
         else:
-            self._begin(ticket, reading)
+            self._begin(ticket, reading, note)
 
-    async def _walk(self, ticket: Ticket, reading: Reading, line: list[tuple[_Turn, list[StageRecord]]]) -> None:
+    async def _walk(self, ticket: Ticket, reading: Reading, line: list[tuple[Turn, list[_Visit]]]) -> None:
         """One record's walk: its images beside each other, the events of one image one after the other."""
-        ends = [self._refused(ticket, each.error, each.index) for each in reading.misread]
+        ends = [self._refused(ticket, each.error, index=each.index) for each in reading.misread]
         if len(line) == 1:  # nearly always
             ends += await self._walk_image(ticket, *line[0])
         else:
@@ -232,34 +228,34 @@ class Worker:
             ends += [end for walk in walks for end in walk.result()]
         self._parts.deliver(Delivery(ticket, tuple(ends), reading.ignored))
 
-    async def _walk_image(self, ticket: Ticket, turn: _Turn, events: list[StageRecord]) -> list[End]:
-        refusals = [await self._admit(record) for record in events]
+    async def _walk_image(self, ticket: Ticket, turn: Turn, visits: list[_Visit]) -> list[End]:
+        refusals = [await self._admit(visit) for visit in visits]
         await turn.come()
         return [
-            await self._handle(ticket, record) if refusal is None else self._letter(ticket, refusal, record)
-            for record, refusal in zip(events, refusals, strict=True)
+            await self._handle(ticket, visit) if refusal is None else self._give_up(ticket, refusal, visit.record)
+            for visit, refusal in zip(visits, refusals, strict=True)
         ]
 
-    async def _admit(self, record: StageRecord) -> Lettered | None:
+    async def _admit(self, visit: _Visit) -> GivenUp | None:
         handler = self._parts.handler
         try:
-            await self._persist(lambda: handler.admit(record))
-        except Lettered as end:
+            await self._persist(lambda: handler.admit(visit.record), visit.past)
+        except GivenUp as end:
             return end
         return None
 
-    async def _handle(self, ticket: Ticket, record: StageRecord) -> End:
-        handler = self._parts.handler
+    async def _handle(self, ticket: Ticket, visit: _Visit) -> End:
+        handler, record = self._parts.handler, visit.record
         try:
-            outcome = await self._persist(lambda: handler.handle(record))
-        except Lettered as end:
-            return self._letter(ticket, end, record)
+            outcome = await self._persist(lambda: handler.handle(record), visit.past)
+        except GivenUp as end:
+            return self._give_up(ticket, end, record)
         self._bugs_in_a_row = 0
         out = OutRecord(outcome.topic, outcome.key, outcome.value)
         return End(out, outcome.kind, image=record.event.image, event_id=event_id_of(record))
 
-    async def _persist(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        """Call until it succeeds or a verdict ends it. Raises `Lettered`. Waiting holds no job slot and no grant."""
+    async def _persist(self, call: Callable[[], Awaitable[Result]], past: Past) -> Result:
+        """Call until it succeeds or a verdict ends it. Raises `GivenUp`. Waiting holds no job slot and no grant."""
         parts = self._parts
         attempts = 0
         patience = Patience(parts.environment)
@@ -268,26 +264,30 @@ class Worker:
                 try:
                     result = await call()
                 except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - where every error meets its verdict
-                    tried = Tried(attempts, self._bugs_in_a_row)
-                    verdict = decide(_fault(error), tried, parts.policy, chance=parts.clock.chance())
+                    tried = Tried(attempts, self._bugs_in_a_row, past.postponed)
+                    verdict = decide(judged(error), tried, parts.policy, chance=parts.clock.chance())
                 else:
                     patience.got_through()
                     return result
-                attempts += await self._act(verdict, patience, attempts)
+                attempts += await self._act(verdict, patience, past)
         finally:
             patience.give_up()
 
-    async def _act(self, verdict: Verdict, patience: Patience, attempts: int) -> int:
-        """Carry the verdict out; returns the attempts it spent. Raises `Lettered`."""
+    async def _act(self, verdict: Verdict, patience: Patience, past: Past) -> int:
+        """Carry the verdict out; returns the attempts it spent. Raises `GivenUp`."""
         parts = self._parts
         match verdict:
-            case DeadLetter():
-                if verdict.reason is not Reason.AMBIGUOUS_SUBMIT:  # a lost answer is no sign that anything is back
+            case DeadLetter() | Postpone():
+                end = GivenUp(verdict, past)
+                if end.letter.reason is not Reason.AMBIGUOUS_SUBMIT:  # a lost answer is no sign that anything is back
                     patience.got_through()
-                raise Lettered(verdict, attempts + 1)
+                past.failed(self._attempt(end.letter.reason, end.letter.error))
+                raise end
             case RetryAfter():
                 patience.got_through()
                 parts.recorder.retried(parts.stage, verdict.cause)
+                if verdict.spends:
+                    past.failed(self._attempt(verdict.cause, verdict.error))
                 await parts.clock.sleep(verdict.seconds)
                 return int(verdict.spends)
             case Pause():
@@ -295,35 +295,32 @@ class Worker:
                 await patience.wait(verdict.resource, verdict.detail, verdict.after_seconds)
                 return 0
 
-    def _refused(self, ticket: Ticket, error: Rejected, index: int = 0) -> End:
-        return self._letter(ticket, Lettered(DeadLetter(error.reason, str(error)), attempts=1), index=index)
+    def _attempt(self, word: str, cause: str) -> Attempt:
+        return Attempt(int(self._parts.clock.wall() * 1000), word, cause)
 
-    def _letter(self, ticket: Ticket, end: Lettered, record: StageRecord | None = None, *, index: int = 0) -> End:
-        """The letter for `record`, or for what cannot be read at `index` of the ticket's record."""
-        parts, verdict = self._parts, end.verdict
-        if verdict.traceback:
+    def _refused(self, ticket: Ticket, error: Rejected, note: RetryNote | None = None, *, index: int = 0) -> End:
+        past = Past.of(note)
+        past.failed(self._attempt(error.reason, str(error)))
+        return self._give_up(ticket, GivenUp(DeadLetter(error.reason, str(error)), past), index=index)
+
+    def _give_up(self, ticket: Ticket, end: GivenUp, record: StageRecord | None = None, *, index: int = 0) -> End:
+        """What becomes of `record`, or of what cannot be read at `index` of the ticket's record: it cannot wait."""
+        if (traceback := end.letter.traceback) != "":
             self._bugs_in_a_row += 1
-            log.error("unforeseen-error", stage=parts.stage, error=verdict.error, traceback=verdict.traceback)
+            log.error("unforeseen-error", stage=self._parts.stage, error=end.letter.error, traceback=traceback)
+        if isinstance(end.verdict, Postpone) and record is not None:
+            return self._postpone(ticket, end.verdict, end.past, record)
+        return self._letter(ticket, end, record, index)
+
+    def _postpone(self, ticket: Ticket, verdict: Postpone, past: Past, record: StageRecord) -> End:
+        parts = self._parts
+        again = parts.returns.postponed(ticket.record, record, past, verdict.delay, parts.clock.wall())
+        return End(again, "postponed", verdict.letter.reason, record.event.image, event_id_of(record))
+
+    def _letter(self, ticket: Ticket, end: GivenUp, record: StageRecord | None, index: int) -> End:
+        parts = self._parts
         letter = write_letter(
-            parts.dead_letter_topic, parts.stage, ticket.record, verdict,
-            attempts=end.attempts, read=record, index=index,
-        )  # fmt: skip
+            parts.dead_letter_topic, parts.stage, ticket.record, end.letter, past=end.past, read=record, index=index
+        )
         image = record.event.image if record else None
-        return End(letter, "dead-letter", verdict.reason, image, event_id_of(record) if record else "")
-
-
-def _fault(error: BaseException) -> Exception:
-    """What `decide` judges. Raises `CancelledError` where this walk itself was called off.
-
-    Called off, a walk ends whatever its handler made of that: judged, the error of a clean-up or of a closing door
-    would become a letter for an innocent event, or a retry that outlives its lane and keeps `stop` waiting.
-    A cancellation from inside the handler would end the walk in silence, and its ticket would stay open.
-    """
-    task = asyncio.current_task()
-    if task is None or task.cancelling():
-        raise asyncio.CancelledError from error
-    if isinstance(error, Exception):
-        return error
-    broken = BrokenOff("the handler was cancelled from inside")
-    broken.__cause__ = error
-    return broken
+        return End(letter, "dead-letter", end.letter.reason, image, event_id_of(record) if record else "")

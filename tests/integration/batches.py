@@ -20,6 +20,7 @@ from stream.core.errors import Reason
 from stream.events import Origin, Priority
 from stream.records import Asset, StageRecord, Status, first_record, terminal_of
 from stream.runtime.dead_letters import write_letter
+from stream.runtime.past import Past
 from stream.runtime.verdict import DeadLetter
 from stream.topics import Topics
 from tests.composed.worker import command
@@ -112,7 +113,7 @@ class Deployment:
             failed = InRecord(self.topics.asset("transparent"), 0, 0, record.key, read.encode(), 0)
         told = {name.replace("_", "-"): fact for name, fact in facts.items()}
         verdict = DeadLetter(reason, "it went wrong\n\x1b[31mred", facts=told)
-        return write_letter(self.topics.dead_letter, "upscale", failed, verdict, attempts=1, read=read)
+        return write_letter(self.topics.dead_letter, "upscale", failed, verdict, past=Past(attempts=1), read=read)
 
     def publish(self, *records: OutRecord, abort: bool = False) -> None:
         self._producer.begin_transaction()

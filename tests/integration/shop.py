@@ -27,6 +27,7 @@ from stream.quota.memory import MemoryQuota
 from stream.quota.window import Contract
 from stream.runtime.environment import Environment
 from stream.runtime.inflight import Lane, LaneLimits
+from stream.runtime.returns import Returns
 from stream.runtime.verdict import RetryPolicy
 from stream.runtime.worker import Delivery, End, Worker, WorkerParts
 from stream.settings import Settings
@@ -100,6 +101,7 @@ class Worktable:
                 stage=stage.name,
                 handler=self.handler,
                 read=self.read,
+                returns=Returns(stage.name, desk.topics, (stage.name,)),
                 deliver=self._hear,
                 dead_letter_topic=desk.topics.dead_letter,
                 environment=environment,

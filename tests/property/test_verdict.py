@@ -1,5 +1,8 @@
 """Every error meets exactly one verdict, and only a passing fault spends attempts."""
 
+from dataclasses import replace
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +17,9 @@ from stream.core.errors import (
     Transient,
     Unavailable,
 )
-from stream.runtime.verdict import DeadLetter, Pause, RetryAfter, RetryPolicy, Tried, backoff_seconds, decide
+from stream.core.reasons import CARDS
+from stream.retries import RETRY_DELAYS
+from stream.runtime.verdict import DeadLetter, Pause, Postpone, RetryAfter, RetryPolicy, Tried, backoff_seconds, decide
 
 POLICY = RetryPolicy()
 SECONDS = st.floats(0, 10_000)
@@ -25,8 +30,14 @@ POLICIES = st.builds(
     base_seconds=st.floats(0, 60),
     cap_seconds=st.floats(0, 600),
     bugs_in_a_row=st.integers(1, 10),
+    retries=st.dictionaries(
+        st.sampled_from([reason for reason, card in CARDS.items() if card.may_wait]),
+        st.lists(st.sampled_from([name for name in RETRY_DELAYS if name != "now"]), max_size=10).map(tuple),
+    ),
 )
-TRIED = st.builds(Tried, attempts=st.integers(0, 10_000), bugs_in_a_row=st.integers(0, 20))
+TRIED = st.builds(
+    Tried, attempts=st.integers(0, 10_000), bugs_in_a_row=st.integers(0, 20), postponed=st.integers(0, 12)
+)
 FORESEEN = st.one_of(
     st.builds(Rejected, st.sampled_from(Reason), st.just("no")),
     st.just(Ambiguous("lost")),
@@ -42,14 +53,30 @@ def test_only_a_passing_fault_spends_attempts(
     error: Exception, tried: Tried, policy: RetryPolicy, chance: float
 ) -> None:
     verdict = decide(error, tried, policy, chance=chance)
-    assert isinstance(verdict, DeadLetter | RetryAfter | Pause)
+    assert isinstance(verdict, DeadLetter | Postpone | RetryAfter | Pause)
     spends = isinstance(verdict, RetryAfter) and verdict.spends
     may_spend = isinstance(error, Transient) and not error.free and tried.attempts + 1 < policy.attempts
     assert spends == may_spend
     if isinstance(error, Unavailable):
         assert isinstance(verdict, Pause), "never a letter for the environment's fault (L8)"
     if isinstance(error, Rejected | Ambiguous):
-        assert isinstance(verdict, DeadLetter), "never retried"
+        assert isinstance(verdict, DeadLetter | Postpone), "never retried by this walk"
+    if isinstance(error, Ambiguous):
+        assert isinstance(verdict, DeadLetter), "a person's decision (L2)"
+
+
+@given(FORESEEN | BUGS, TRIED, POLICIES, CHANCES)
+def test_an_event_is_postponed_once_for_each_delay_of_its_reason_and_never_otherwise(
+    error: Exception, tried: Tried, policy: RetryPolicy, chance: float
+) -> None:
+    """What is postponed is exactly what would be a letter."""
+    verdict = decide(error, tried, policy, chance=chance)
+    plain = decide(error, tried, replace(policy, retries={}), chance=chance)
+    delays = policy.retries.get(plain.reason, ()) if isinstance(plain, DeadLetter) else ()
+    if tried.postponed < len(delays):
+        assert verdict == Postpone(delays[tried.postponed], cast("DeadLetter", plain))
+    else:
+        assert verdict == plain
 
 
 @given(st.integers(0, 10_000), POLICIES, CHANCES)
@@ -77,7 +104,7 @@ def test_a_passing_fault_gets_its_attempts_and_then_a_letter() -> None:
 def test_the_other_sides_delay_is_kept(*, free: bool) -> None:
     """Trap 18, and a free retry must not become a hot loop (trap 5)."""
     verdict = decide(Transient("busy", after_seconds=45.0, free=free), Tried(), POLICY, chance=0.99)
-    assert verdict == RetryAfter(45.0, spends=not free, cause="transient")
+    assert verdict == RetryAfter(45.0, spends=not free, cause="transient", error="busy")
 
 
 @given(SECONDS, CHANCES)

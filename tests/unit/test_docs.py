@@ -22,6 +22,7 @@ from stream.pipeline import default_pipeline
 from stream.prices import load_prices, shipped_books
 from stream.records import Terminal, first_record, read_stage_record
 from stream.runtime.dead_letters import write_letter
+from stream.runtime.past import Past
 from stream.runtime.verdict import DeadLetter
 from stream.settings import Settings
 from stream.settings.kafka_options import ENVIRONMENT_PREFIX, REFUSED
@@ -153,7 +154,7 @@ def letter_headers() -> set[str]:
     origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
     read = first_record(value, origin, timestamp_ms=0, priority=Priority.LIVE, started_at=0.0)
     verdict = DeadLetter(Reason.BUG, "error", traceback="where", facts=dict.fromkeys(LETTER_FACTS, "1"))
-    return {name for name, _ in write_letter("letters", "upscale", record, verdict, attempts=1, read=read).headers}
+    return {name for name, _ in write_letter("letters", "upscale", record, verdict, past=Past(), read=read).headers}
 
 
 def test_the_headers_of_a_letter_are_all_described() -> None:

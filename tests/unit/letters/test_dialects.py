@@ -15,6 +15,7 @@ from stream.letters.letter import Dialect, Letter, LetterId
 from stream.records import StageRecord, first_record
 from stream.retries import Attempt, encode_history
 from stream.runtime.dead_letters import write_letter
+from stream.runtime.past import Past
 from stream.runtime.verdict import DeadLetter
 
 LAYOUTS = sorted((Path(__file__).parent / "dialects").glob("*.json"))
@@ -29,7 +30,7 @@ def ours(value: bytes | None, read: StageRecord | None, **facts: str) -> Letter:
     failed = InRecord("product-images.transparent", 4, 9, b"MUG-1", value, timestamp_ms=5)
     told = {name.replace("_", "-"): fact for name, fact in facts.items()}
     verdict = DeadLetter(Reason.AMBIGUOUS_SUBMIT, "lost\nanswer", traceback="Traceback", facts=told)
-    written = write_letter("dead", "upscale", failed, verdict, attempts=3, read=read)
+    written = write_letter("dead", "upscale", failed, verdict, past=Past(attempts=3), read=read)
     return read_letter(InRecord("dead", 0, 1, written.key, written.value, 77, written.headers))
 
 

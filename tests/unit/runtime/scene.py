@@ -13,8 +13,10 @@ from stream.events import Origin, Priority
 from stream.metrics.silent import SilentRecorder
 from stream.outcome import Outcome, OutcomeKind
 from stream.records import Misread, Reading, StageRecord, first_record
+from stream.retries import RetryNote
 from stream.runtime.environment import Environment
 from stream.runtime.inflight import Lane, LaneLimits, Ticket
+from stream.runtime.returns import Returns
 from stream.runtime.verdict import RetryPolicy
 from stream.runtime.worker import Delivery, End, Worker, WorkerParts
 from stream.topics import Topics
@@ -108,6 +110,10 @@ class Heard(SilentRecorder):
     def __init__(self) -> None:
         self.retries: Counter[str] = Counter()
         self.pauses: list[tuple[str, bool]] = []
+        self.receptions: Counter[str] = Counter()
+
+    def received(self, stage: str, topic: str) -> None:
+        self.receptions[topic] += 1
 
     def retried(self, stage: str, cause: str) -> None:
         self.retries[cause] += 1
@@ -131,6 +137,7 @@ class Scene:
                 stage="remove-bg",
                 handler=self.actor,
                 read=lambda record: self.read(record),  # noqa: PLW0108 - tests change it later
+                returns=Returns("remove-bg", TOPICS, ("remove-bg", "upscale"), read_returned),
                 deliver=self.deliveries.append,
                 dead_letter_topic=TOPICS.dead_letter,
                 environment=self.environment,
@@ -192,6 +199,14 @@ def read(record: InRecord, index: int = 0) -> StageRecord:
     """As the first stage reads."""
     origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset, index=index)
     return first_record(record.value, origin, timestamp_ms=record.timestamp_ms, priority=Priority.LIVE, started_at=0.0)
+
+
+def read_returned(record: InRecord, note: RetryNote) -> Reading:
+    """As the first stage reads what comes back."""
+    first = first_record(
+        record.value, note.origin, timestamp_ms=note.timestamp_ms, priority=note.priority, started_at=0.0
+    )  # fmt: skip
+    return Reading((first.returned(priority=note.priority, replay=note.replay, buy_again=note.buy_again),))
 
 
 def headers(end: End) -> dict[str, str]:

@@ -49,7 +49,7 @@ async def test_an_images_events_keep_their_order_and_block_nobody_else() -> None
     await settled()
     assert scene.outcomes[2:] == [("a1", "completed"), ("a2", "completed"), ("a3", "completed")]
     assert scene.worker.walking == 0
-    assert scene.worker._walks.last_of_image == {}
+    assert scene.worker._lines.last_of_image == {}
 
 
 async def test_images_of_one_sku_do_not_wait_for_each_other() -> None:
@@ -273,7 +273,7 @@ async def test_nobody_overtakes_an_image_through_a_walk_that_was_called_off() ->
     gate.open("a1")
     await settled()
     assert scene.outcomes == [("a1", "completed"), ("a3", "completed"), ("a5", "completed")]
-    assert scene.worker._walks.last_of_image == {}
+    assert scene.worker._lines.last_of_image == {}
 
 
 async def test_an_image_is_forgotten_when_its_last_walk_ends() -> None:
@@ -289,7 +289,7 @@ async def test_an_image_is_forgotten_when_its_last_walk_ends() -> None:
     gate.open("a1")
     await settled()
     assert scene.outcomes == [("a1", "completed")]
-    assert scene.worker._walks.last_of_image == {}
+    assert scene.worker._lines.last_of_image == {}
 
 
 async def test_stopping_lets_short_work_finish_and_leaves_the_rest_to_the_next_owner() -> None:
@@ -394,7 +394,7 @@ async def test_the_events_of_one_record_walk_beside_each_other_and_are_delivered
     assert delivery.ticket is ticket
     assert sorted(scene.outcomes) == [("b1", "completed"), ("c1", "completed"), ("slow", "completed")]
     assert scene.worker.walking == 0
-    assert scene.worker._walks.last_of_image == {}
+    assert scene.worker._lines.last_of_image == {}
 
 
 async def test_one_bad_entry_is_a_letter_with_its_index_and_stops_no_other() -> None:
@@ -424,7 +424,7 @@ async def test_events_of_one_image_in_one_record_keep_their_order_and_all_are_ad
     assert scene.actor.ended.index("a2") == scene.actor.ended.index("a1") + 1
     assert sorted(scene.actor.ended[-2:]) == ["a3", "b2"]
     assert [len(item.ends) for item in scene.deliveries] == [1, 3, 1, 1]
-    assert scene.worker._walks.last_of_image == {}
+    assert scene.worker._lines.last_of_image == {}
 
 
 async def test_a_wait_of_one_event_keeps_the_ends_of_the_others_and_redoes_none() -> None:
@@ -461,4 +461,4 @@ async def test_an_abandoned_record_of_several_events_delivers_nothing_and_leaves
     await settled()
     assert scene.outcomes == [("b2", "completed")]
     assert not +scene.actor.inside
-    assert scene.worker._walks.last_of_image == {}
+    assert scene.worker._lines.last_of_image == {}

@@ -1,0 +1,83 @@
+"""The way out for later and back in: what a stage writes to a retry topic, and which records there are its own.
+
+Comes in: an event that is given up for now, later a record of a retry topic. Goes out: the failing stage's input byte
+for byte with a `RetryNote`, later that note and how long it has to wait yet.
+Every stage reads every retry topic. What names no stage of the pipeline is the first one's: it ends as a letter.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from stream.broker.port import InRecord, OutRecord
+from stream.core.errors import Reason, Rejected, shown
+from stream.records import Reading, StageRecord
+from stream.retries import RETRY_DELAYS, RetryNote, read_note, stage_named
+from stream.runtime.past import Past
+from stream.topics import Topics
+
+Read = Callable[[InRecord, RetryNote], Reading]
+
+
+def _nothing(record: InRecord, note: RetryNote) -> Reading:
+    raise Rejected(Reason.INVALID_EVENT, f"stage {shown(note.stage)} takes no retries from {record.topic}")
+
+
+@dataclass(frozen=True, slots=True)
+class Returns:
+    """One stage's. `stages`: all of the pipeline, the first one first; `read` finds the one event that came back."""
+
+    stage: str
+    topics: Topics
+    stages: tuple[str, ...]
+    read: Read = _nothing
+    delays: dict[str, int] = field(init=False)
+    """Seconds by retry topic."""
+
+    def __post_init__(self) -> None:
+        """The names once, not for every record."""
+        object.__setattr__(self, "delays", {self.topics.retry(name): each for name, each in RETRY_DELAYS.items()})
+
+    def is_foreign(self, record: InRecord) -> bool:
+        """Whether it came back for another stage. Cheap: of every retry all stages but one are told this."""
+        if record.topic not in self.delays:
+            return False
+        named = stage_named(record.headers)
+        if named == self.stage:
+            return False
+        return named in self.stages or self.stage != self.stages[0]
+
+    def note(self, record: InRecord) -> RetryNote | None:
+        """What a retry record says of itself; None for a record of any other topic. Raises `Rejected`."""
+        return read_note(record.headers) if record.topic in self.delays else None
+
+    def wait_seconds(self, record: InRecord, note: RetryNote, wall: float) -> float:
+        """How long it has to wait yet; 0 when it is due, or nobody's. `wall`: now.
+
+        Never longer than its topic's delay, from the record's time and from now: a note or a clock may say anything.
+        """
+        if note.stage != self.stage:
+            return 0.0
+        delay = float(self.delays[record.topic])
+        until = note.due_ms / 1000
+        if record.timestamp_ms > 0:
+            until = min(until, record.timestamp_ms / 1000 + delay)
+        return min(max(until - wall, 0.0), delay)
+
+    def reading(self, record: InRecord, note: RetryNote) -> Reading:
+        """The event in it, at its old place. Raises `Rejected`, also where no stage of the pipeline is named."""
+        if note.stage != self.stage:
+            expected = f"one of {', '.join(self.stages)}"
+            raise Rejected(
+                Reason.INVALID_EVENT, "no stage of this pipeline", field="skustream.stage", value=note.stage,
+                expected=expected,
+            )  # fmt: skip
+        return self.read(record, note)
+
+    def postponed(self, record: InRecord, read: StageRecord, past: Past, delay: str, wall: float) -> OutRecord:
+        """The retry record of an event found in `record`; `delay` is one of `RETRY_DELAYS`, `wall` is now."""
+        note = RetryNote(
+            stage=self.stage, due_ms=int(wall * 1000) + RETRY_DELAYS[delay] * 1000, origin=read.origin,
+            timestamp_ms=read.timestamp_ms, priority=read.priority, replay=read.replay, attempts=past.attempts,
+            postponed=past.postponed + 1, history=past.history, buy_again=read.buy_again,
+        )  # fmt: skip
+        return OutRecord(self.topics.retry(delay), record.key, record.value, note.headers())
