@@ -5,14 +5,14 @@ together, held small: a million of them stay below 200 MB.
 """
 
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from pydantic import Field
 
 from stream.events import CLEARLY_MS, Count, Frozen, Origin
-from stream.letters.letter import Letter, LetterId
+from stream.letters.letter import LetterId
 
 MAX_WHY_CHARACTERS = 1_000
 MAX_BY_CHARACTERS = 200
@@ -61,6 +61,30 @@ class Mark(Frozen):
         return LetterId(self.topic, self.partition, self.offset)
 
 
+class Entering(Protocol):
+    """An event about to be put back: whose letter, and the replay number it would bear from then on."""
+
+    @property
+    def at(self) -> LetterId:
+        """Where its letter lies."""
+        ...
+
+    @property
+    def origin(self) -> Origin:
+        """Where it entered first."""
+        ...
+
+    @property
+    def timestamp_ms(self) -> int:
+        """The origin's record time; 0 or less where nobody knows."""
+        ...
+
+    @property
+    def replay(self) -> int:
+        """The number of the replay."""
+        ...
+
+
 class Marks:
     """All marks by letter: the latest one counts. Words that many marks share are held once."""
 
@@ -104,15 +128,14 @@ class Marks:
             for offset, packed in by_offset.items():
                 yield self._unpacked(LetterId(topic, partition, offset), packed)
 
-    def put_back_elsewhere(self, letters: Collection[Letter]) -> set[LetterId]:
-        """Which of `letters` are repeats of a replayed one: the same event of the same replay number (at-least-once).
+    def put_back_elsewhere(self, entering: Iterable[Entering]) -> set[LetterId]:
+        """Which of these are repeats of a replayed letter: the same event of the same replay number (at-least-once).
 
         A replay of such a letter would end one (origin, replay number) twice (L1).
         """
-        wanted: dict[tuple[Coordinates, int], list[Letter]] = {}
-        for letter in letters:
-            if letter.origin is not None:
-                wanted.setdefault((coordinates(letter.origin), letter.replay + 1), []).append(letter)
+        wanted: dict[tuple[Coordinates, int], list[Entering]] = {}
+        for each in entering:
+            wanted.setdefault((coordinates(each.origin), each.replay), []).append(each)
         found: set[LetterId] = set()
         for mark in self if wanted else ():
             if mark.fate is not Fate.REPLAYED or mark.origin is None:
@@ -143,7 +166,7 @@ def coordinates(origin: Origin) -> Coordinates:
     return (origin.topic, origin.partition, origin.offset, origin.index)
 
 
-def _is_of_one_life(letter: Letter, mark: Mark) -> bool:
+def _is_of_one_life(entering: Entering, mark: Mark) -> bool:
     """Whether the topic was not made anew between the two origins, as far as their times tell."""
-    mine, theirs = letter.origin_timestamp_ms, mark.origin_timestamp_ms
+    mine, theirs = entering.timestamp_ms, mark.origin_timestamp_ms
     return mine <= 0 or theirs <= 0 or abs(mine - theirs) < CLEARLY_MS

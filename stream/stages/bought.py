@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from stream.core.errors import Reason, Rejected, shown
-from stream.images.inspect import Picture
+from stream.images.inspect import ImageLimits, Picture
 from stream.operations import Params
 from stream.pipeline import Stage
 from stream.records import Asset, StageRecord
@@ -54,7 +54,7 @@ class BoughtOperation(Operation[ParamsT]):
         plan = self.plan(source, params, desk.limits.max_pixels)
         if plan is None:
             return {stage.makes: source.as_reused()}
-        _fits(plan, desk, stage)
+        demand_fit(plan, desk.limits, stage)
         route = desk.pipeline.route(record.event)
         errand = Errand(
             record=record,
@@ -80,8 +80,8 @@ def _sendable(plan: Plan, stage: Stage) -> Mapping[str, Any]:
     return sent
 
 
-def _fits(plan: Plan, desk: Desk, stage: Stage) -> None:
-    limits = desk.limits
+def demand_fit(plan: Plan, limits: ImageLimits, stage: Stage) -> None:
+    """Raises `Rejected(too-many-pixels)` where the picture to buy would pass a limit."""
     if plan.width * plan.height > limits.max_pixels or max(plan.width, plan.height) > limits.max_side:
         raise Rejected(
             Reason.TOO_MANY_PIXELS,

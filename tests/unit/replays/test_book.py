@@ -2,16 +2,18 @@
 
 import sys
 import tracemalloc
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.broker.port import InRecord
+from stream.events import Origin
 from stream.letters.letter import LetterId
 from stream.replays.book import letter_of, parse_letter_id, take_marks
 from stream.replays.marks import Fate, Mark, Marks
-from tests.unit.replays.marked import LETTERS, letter, mark, origin, record_of
+from tests.unit.replays.marked import LETTERS, mark, origin, record_of
 
 
 def test_a_mark_comes_back_as_it_was_written() -> None:
@@ -73,20 +75,31 @@ def test_a_repeat_of_a_replayed_letter_is_known_by_origin_and_replay_number() ->
     """At-least-once deliveries write a letter twice: one of the two is replayed, not both."""
     marks = Marks()
     marks.add(mark(1, origin=origin(7), replay=1, origin_timestamp_ms=1_000_000))
-    repeat = letter(2, origin=origin(7), origin_timestamp_ms=1_000_001)
-    itself = letter(1, origin=origin(7), origin_timestamp_ms=1_000_000)
-    failed_again = letter(3, origin=origin(7), origin_timestamp_ms=1_000_000, replay=1)
-    another_entry = letter(4, origin=origin(7, index=1), origin_timestamp_ms=1_000_000)
-    of_a_topic_made_anew = letter(5, origin=origin(7), origin_timestamp_ms=9_000_000)
-    foreign = letter(6)
-    given_ = [itself, repeat, failed_again, another_entry, of_a_topic_made_anew, foreign]
+    repeat = Entering(2, origin(7), 1_000_001)
+    itself = Entering(1, origin(7), 1_000_000)
+    failed_again = Entering(3, origin(7), 1_000_000, replay=2)
+    another_entry = Entering(4, origin(7, index=1), 1_000_000)
+    of_a_topic_made_anew = Entering(5, origin(7), 9_000_000)
+    given_ = [itself, repeat, failed_again, another_entry, of_a_topic_made_anew]
     assert marks.put_back_elsewhere(given_) == {repeat.at}
 
 
 def test_a_discarded_letter_says_nothing_about_its_repeats() -> None:
     marks = Marks()
     marks.add(mark(1, fate=Fate.DISCARDED, origin=origin(7), replay=0))
-    assert marks.put_back_elsewhere([letter(2, origin=origin(7))]) == set()
+    assert marks.put_back_elsewhere([Entering(2, origin(7), replay=0)]) == set()
+
+
+@dataclass(frozen=True)
+class Entering:
+    offset: int
+    origin: Origin
+    timestamp_ms: int = 0
+    replay: int = 1
+
+    @property
+    def at(self) -> LetterId:
+        return LetterId(LETTERS, 0, self.offset)
 
 
 def test_a_million_marks_would_stay_below_200_mb() -> None:
