@@ -12,14 +12,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import unquote
 
 import structlog
 
 from stream.broker.link import KafkaLink, LinkSettings
 from stream.broker.port import InRecord, LinkListener
 from stream.core.clock import Clock, SystemClock
-from stream.doors import downloads_of, endpoints_of, open_api, prices_of, quota_of, store_of
+from stream.doors import downloads_of, endpoints_of, entry_reader_of, open_api, prices_of, quota_of, store_of
 from stream.events import Origin, Priority
 from stream.images.inspect import ImageLimits
 from stream.images.loading import harden
@@ -31,9 +30,6 @@ from stream.metrics.catalogue import Known
 from stream.metrics.port import Recorder
 from stream.metrics.prometheus import PrometheusRecorder
 from stream.metrics.server import HealthServer
-from stream.notifications.entry import Own
-from stream.notifications.pattern import KeyPattern
-from stream.notifications.reading import EntryReader
 from stream.pipeline import Pipeline, Stage, load_pipeline
 from stream.records import Reading, read_stage_record
 from stream.runtime.environment import Environment
@@ -44,7 +40,6 @@ from stream.runtime.station import Station, StationParts
 from stream.runtime.verdict import RetryPolicy
 from stream.runtime.worker import Worker, WorkerParts
 from stream.settings import Delivery as DeliveryMode
-from stream.settings import S3Store as S3Address
 from stream.settings import Settings
 from stream.stages.desk import Desk
 from stream.stages.handler import StageHandler
@@ -222,12 +217,7 @@ def _reader(desk: Desk, stage: Stage, settings: Settings) -> Callable[[InRecord]
     if desk.pipeline.index(stage.name) > 0:
         return lambda record: Reading((read_stage_record(record.value),))
     priorities = desk.topics.entries()
-    store = settings.need_store()
-    entries = EntryReader(
-        KeyPattern.parse(settings.notification_pattern),
-        frozenset(settings.source_buckets),
-        Own(store.bucket, unquote(store.prefix)) if isinstance(store, S3Address) else None,
-    )
+    entries = entry_reader_of(settings)
 
     def read(record: InRecord) -> Reading:
         origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import unquote
 
 import structlog
 from pydantic import SecretStr
@@ -18,6 +19,9 @@ from stream.core.clock import Clock, SystemClock
 from stream.downloads.web import HttpDownloads
 from stream.metrics.port import Recorder
 from stream.metrics.silent import SilentRecorder
+from stream.notifications.entry import Own
+from stream.notifications.pattern import KeyPattern
+from stream.notifications.reading import EntryReader
 from stream.objects.choose import open_store
 from stream.objects.options import InputMode, StoreOptions
 from stream.objects.port import ObjectStore
@@ -28,6 +32,7 @@ from stream.pixelapi.dialects import Endpoint
 from stream.prices import load_prices
 from stream.quota.memory import MemoryQuota
 from stream.quota.window import Contract
+from stream.settings import S3Store as S3Address
 from stream.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -63,6 +68,16 @@ def _store_options(settings: Settings) -> StoreOptions:
         secret_key=settings.aws_secret_access_key,
         session_token=settings.aws_session_token,
         overrule_conditions=settings.store_overrule_conditions,
+    )
+
+
+def entry_reader_of(settings: Settings) -> EntryReader:
+    """Who reads the entry topics: events, and notifications about the buckets that photos come from."""
+    store = settings.need_store()
+    return EntryReader(
+        KeyPattern.parse(settings.notification_pattern),
+        frozenset(settings.source_buckets),
+        Own(store.bucket, unquote(store.prefix)) if isinstance(store, S3Address) else None,
     )
 
 

@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import check, collect, contract, cost, demo, dlq, pipeline, run, simulate, status, submit, topics
+from stream.cli import (
+    check,
+    collect,
+    contract,
+    cost,
+    demo,
+    dlq,
+    explain,
+    pipeline,
+    run,
+    simulate,
+    status,
+    submit,
+    topics,
+)
 from stream.cli.front import EXIT_CODES, group
 
 app = group(f"Raw product photos in, finished and re-hosted assets out: a Kafka worker for PixelAPI.\n\n{EXIT_CODES}")
@@ -21,6 +35,7 @@ app.command("contract", epilog=contract.EXAMPLES)(contract.contract)
 app.command("submit", epilog=submit.EXAMPLES)(submit.submit)
 app.command("status", epilog=status.EXAMPLES)(status.status)
 app.add_typer(dlq.app, name="dlq")
+app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("gc", epilog=collect.EXAMPLES)(collect.collect)
 app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)

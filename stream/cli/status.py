@@ -5,12 +5,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stream.cli.front import AsJson, Config, Servers, Store, TopicPrefix, say_json
+from stream.cli.front import AsJson, Config, Servers, Store, TopicPrefix, say_json, unix_time
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,19 +80,9 @@ def _following(chosen: "Settings", batch: str, since: str | None) -> "Iterator[F
     from stream.topics import Topics  # noqa: PLC0415
 
     checked = checked_batch(batch)
-    after = None if since is None else _time_of(since)
+    after = None if since is None else unix_time(since)
     with Scanner(chosen.kafka_client()) as scanner:
         yield Follower(scanner, Topics(chosen.topic_prefix), checked, since=after, clock=SystemClock())
-
-
-def _time_of(text: str) -> float:
-    from stream.core.errors import Misconfigured, shown  # noqa: PLC0415 - help stays quick
-
-    try:
-        time_ = datetime.fromisoformat(text)
-    except ValueError:
-        raise Misconfigured(f"--since: got {shown(text)}; expected a time such as 2026-11-20T08:00:00Z") from None
-    return (time_ if time_.tzinfo else time_.replace(tzinfo=UTC)).timestamp()
 
 
 def _note(chosen: "Settings", batch: str) -> "BatchNote | None":
