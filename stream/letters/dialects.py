@@ -169,12 +169,24 @@ def _decimal(value: bytes | None) -> int | None:
     return number if number <= MAX_LONG else None
 
 
-def _big_endian(value: bytes | None) -> int | None:
+def big_endian_name(name: str) -> bool:
+    """Whether a header of this name holds a Java int or long."""
+    return name in _BINARY
+
+
+_BINARY = frozenset(f"{SPRING}original-{what}" for what in ("partition", "offset", "timestamp"))
+
+
+def read_big_endian(value: bytes | None) -> int | None:
     """A Java int or long; text where somebody rewrote the header."""
     if value is None or len(value) not in {4, 8}:
         return _decimal(value)
-    number = int.from_bytes(value, "big", signed=True)
-    return number if number >= 0 else None
+    return int.from_bytes(value, "big", signed=True)
+
+
+def _big_endian(value: bytes | None) -> int | None:
+    number = read_big_endian(value)
+    return None if number is None or number < 0 else number
 
 
 def _origin(told: Told, prefix: str, number: Callable[[bytes | None], int | None]) -> Origin | None:

@@ -1,10 +1,10 @@
 """The finder of letters: a dead-letter topic from a time on, one letter after the other, never all in memory.
 
-Comes in: librdkafka options, a topic, a time. Goes out: letters in the order of each partition, as they arrive. Nothing
+Comes in: librdkafka options, a topic, filters. Goes out: letters as they arrive, in order within a partition. Nothing
 is committed and no group is joined. Blocking; every call raises `Unavailable(broker)` when Kafka does not answer.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,36 +12,85 @@ from stream.broker.port import Partition
 from stream.broker.scan import Scanner, Span
 from stream.core.errors import Misconfigured
 from stream.letters.dialects import read_letter
+from stream.letters.document import document
+from stream.letters.filters import Filters, State
 from stream.letters.letter import Letter, LetterId
+from stream.letters.where import CannotTell
 
 Progress = Callable[[int, int], None]
+StateOf = Callable[[LetterId], State]
+"""What became of a letter: the marks are a floor above."""
 LITTLE_MEMORY = {"queued.max.messages.kbytes": 8_192, "fetch.message.max.bytes": 1_048_576}
 """Per partition: librdkafka would fetch 64 MB ahead of each, and a topic with twelve has a million letters."""
 
 
 class Drawer:
-    """The letters of one topic from a time on. `read` again for what came since."""
+    """The letters of one topic from some offsets on. `read` again for what came since."""
 
-    def __init__(self, scanner: Scanner, spans: Mapping[Partition, Span], since_ms: int | None) -> None:
+    def __init__(self, scanner: Scanner, starts: Mapping[Partition, int], *, knows_times: bool = True) -> None:
         """Nothing is read yet."""
         self._scanner = scanner
-        self.knows_times = since_ms is None or scanner.knows_times(spans)
-        """Whether letters were found by time; else all are read to find them (librdkafka's own broker)."""
-        lows = {partition: span.low for partition, span in spans.items()}
-        scanner.begin(lows if since_ms is None else scanner.since(spans, since_ms))
+        self.knows_times = knows_times
+        """Whether letters are found by time; else all are read to find them (librdkafka's own broker)."""
+        self.passed = 0
+        """Letters read so far."""
+        scanner.begin(starts)
 
     def read(self, on_progress: Progress | None = None) -> Iterator[Letter]:
         """What there is up to now; `on_progress` is told offsets passed and offsets in all."""
         for records in self._scanner.read(on_progress):
             for record in records:
+                self.passed += 1
                 yield read_letter(record)
 
 
+class Sieve:
+    """Lets those letters through that the filters mean, with what became of them."""
+
+    def __init__(self, filters: Filters, state_of: StateOf = lambda _: State.OPEN) -> None:
+        """Nothing passed yet."""
+        self._filters = filters
+        self._state_of = state_of
+        self.unjudged = 0
+        """Letters that `--where` could not be asked about: they have not the kind of value that it needs."""
+        self.complaint = ""
+        """What the first of them lacked."""
+
+    def pick(self, letters: Iterable[Letter]) -> Iterator[tuple[Letter, State]]:
+        """One after the other."""
+        for letter in letters:
+            state = self._state_of(letter.at)
+            if self._filters.take(letter, state) and self._fits(letter, state):
+                yield letter, state
+
+    def _fits(self, letter: Letter, state: State) -> bool:
+        if self._filters.where is None:
+            return True
+        try:
+            return self._filters.where.holds(document(letter, state))
+        except CannotTell as error:
+            self.unjudged += 1
+            self.complaint = self.complaint or f"{letter.at}: {error}"
+            return False
+
+
 @contextmanager
-def open_drawer(client: Mapping[str, Any], topic: str, *, since_ms: int | None = None) -> Iterator[Drawer]:
-    """The letters of `topic` written at `since_ms` or later. Raises `Misconfigured` when there is no such topic."""
+def open_drawer(
+    client: Mapping[str, Any], topic: str, *, since_ms: int | None = None, at_end: bool = False
+) -> Iterator[Drawer]:
+    """The letters of `topic` written at `since_ms` or later, or from now on (`at_end`).
+
+    Where the broker cannot tell offsets by time, earlier ones come as well: `Filters` knows the time, too.
+    Raises `Misconfigured` when there is no such topic.
+    """
     with Scanner({**client, **LITTLE_MEMORY}) as scanner:
-        yield Drawer(scanner, _spans(scanner, topic), since_ms)
+        spans = _spans(scanner, topic)
+        if at_end:
+            yield Drawer(scanner, {partition: span.high for partition, span in spans.items()})
+        elif since_ms is None:
+            yield Drawer(scanner, {partition: span.low for partition, span in spans.items()})
+        else:
+            yield Drawer(scanner, scanner.since(spans, since_ms), knows_times=scanner.knows_times(spans))
 
 
 def find_letter(client: Mapping[str, Any], at: LetterId) -> Letter | None:

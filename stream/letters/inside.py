@@ -38,10 +38,7 @@ NOTHING = Inside()
 
 def look_inside(value: bytes | None) -> Inside:
     """The names in a value, even of an event that is otherwise wrong: a person looks for them."""
-    fields = _object(value)
-    around: Mapping[str, Any] = {}
-    if isinstance(fields.get("raw"), str) and "origin" in fields:
-        around, fields = fields, _object(fields["raw"].encode())
+    around, fields = _opened(value)
     sku_id = _name(fields, "sku_id") or _name(fields, "id")
     if not sku_id and not around:
         return NOTHING
@@ -67,17 +64,37 @@ def fingerprint_of(value: bytes | None, stage: str, reason: str) -> str:
     return fingerprint(event_in(value), value, stage=stage, reason=reason)
 
 
-def _object(value: bytes | None) -> Mapping[str, Any]:
-    """As the workers read: their own reader, the slower one, has the last word (NaN, 1e999)."""
-    if not value or len(value) > MAX_RECORD_BYTES or not value.lstrip(b" \t\r\n").startswith(b"{"):
-        return {}
+def event_fields(value: bytes | None) -> Mapping[str, Any]:
+    """The raw event's fields as they were sent, right or wrong; empty where there is no JSON object."""
+    return _opened(value)[1]
+
+
+def json_of(value: bytes | None) -> Any:
+    """The JSON in a value; None where there is none, or more of it than a record of ours may have.
+
+    As the workers read: their own reader, the slower one, has the last word (NaN, 1e999).
+    """
+    if not value or len(value) > MAX_RECORD_BYTES:
+        return None
     try:
-        found = orjson.loads(value)
+        return orjson.loads(value)
     except ValueError:
         try:
-            found = from_json(value)
+            return from_json(value)
         except ValueError:
-            return {}
+            return None
+
+
+def _opened(value: bytes | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The stage record around an event (empty for a raw event), and the event."""
+    fields = _object(value)
+    if isinstance(fields.get("raw"), str) and "origin" in fields:
+        return fields, _object(fields["raw"].encode(errors="replace"))
+    return {}, fields
+
+
+def _object(value: bytes | None) -> Mapping[str, Any]:
+    found = json_of(value) if value is not None and value.lstrip(b" \t\r\n")[:1] == b"{" else None
     return found if isinstance(found, dict) else {}
 
 
