@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream.core.errors import Misconfigured, Reason, shown
-from stream.events import Priority
 
 if TYPE_CHECKING:
     from stream.letters.filters import Filters
@@ -27,6 +26,14 @@ class Which(StrEnum):
     REPLAYED = "replayed"
     DISCARDED = "discarded"
     ANY = "any"
+
+
+class Class(StrEnum):
+    """Priorities as they are typed: `events.Priority`, whose module is too heavy for a help text."""
+
+    LIVE = "live"
+    BACKFILL = "backfill"
+    REPLAY = "replay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ def _wanted(
     sku: Annotated[Many, typer.Option(help="The product.")] = None,
     image: Annotated[Many, typer.Option(help="The image of the product.")] = None,
     batch: Annotated[Many, typer.Option(help="The batch.")] = None,
-    priority: Annotated[list[Priority] | None, typer.Option(help="The event's priority.")] = None,
+    priority: Annotated[list[Class] | None, typer.Option(help="The event's priority.")] = None,
     since: Annotated[str | None, typer.Option(help=SINCE_HELP)] = None,
     until: Annotated[str | None, typer.Option(help="Written before: as --since.")] = None,
     attempts: Annotated[int, typer.Option(min=0, help="At least so many attempts were spent.")] = 0,
@@ -76,6 +83,7 @@ def _wanted(
     ] = None,
 ) -> Wanted:
     from stream.core.clock import SystemClock  # noqa: PLC0415 - help stays quick
+    from stream.events import Priority  # noqa: PLC0415
     from stream.letters.filters import Filters, State  # noqa: PLC0415
     from stream.letters.times import moment  # noqa: PLC0415
     from stream.letters.where import Where  # noqa: PLC0415
@@ -83,7 +91,8 @@ def _wanted(
     now = SystemClock().wall()
     filters = Filters(
         stages=tuple(stage or ()), reasons=_reasons(reason or [], is_ours=topic is None), skus=tuple(sku or ()),
-        images=tuple(image or ()), batches=tuple(batch or ()), priorities=tuple(priority or ()),
+        images=tuple(image or ()), batches=tuple(batch or ()),
+        priorities=tuple(Priority(each.value) for each in priority or ()),
         since_ms=None if since is None else moment(since, now=now, option="--since"),
         until_ms=None if until is None else moment(until, now=now, option="--until"),
         attempts=attempts, states=() if state is Which.ANY else (State(state.value),),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from stream.cli.dlq_filters import Wanted
+from stream.core.errors import Misconfigured
 
 if TYPE_CHECKING:
     from stream.letters.filters import State
@@ -55,7 +56,9 @@ class Look:
             yield letter, state
 
     def conclude(self) -> None:
-        """On stderr: that nothing was found, and which letters could not be judged."""
+        """On stderr: that nothing was found, and which letters could not be judged. Raises `Misconfigured` if none."""
+        if self._sieve.unjudged and not self._sieve.judged:
+            raise Misconfigured(f"--where: no letter can be judged by it: {self._sieve.complaint}")
         if self.found == 0:
             say(f"no letter in {self.topic} is meant by: {self._wanted.filters}"
                 if self._drawer.passed else f"{self.topic} holds no letters{self._since()}")  # fmt: skip

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from stream.events import Priority
 from stream.letters.letter import Letter
-from stream.letters.times import written
+from stream.letters.times import exactly
 from stream.letters.where import Where
 
 
@@ -70,7 +70,7 @@ class Filters:
                 said.append((name, ",".join(sorted({_quoted(value) for value in values}))))
         for name, time_ms in (("since", self.since_ms), ("until", self.until_ms)):
             if time_ms is not None:
-                said.append((name, written(time_ms) or str(time_ms)))
+                said.append((name, exactly(time_ms)))
         if self.attempts:
             said.append(("attempts", f">={self.attempts}"))
         if self.where is not None:

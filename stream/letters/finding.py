@@ -51,6 +51,8 @@ class Sieve:
         """Nothing passed yet."""
         self._filters = filters
         self._state_of = state_of
+        self.judged = 0
+        """Letters that `--where` could be asked about."""
         self.unjudged = 0
         """Letters that `--where` could not be asked about: they have not the kind of value that it needs."""
         self.complaint = ""
@@ -67,11 +69,13 @@ class Sieve:
         if self._filters.where is None:
             return True
         try:
-            return self._filters.where.holds(document(letter, state))
+            holds = self._filters.where.holds(document(letter, state))
         except CannotTell as error:
             self.unjudged += 1
             self.complaint = self.complaint or f"{letter.at}: {error}"
             return False
+        self.judged += 1
+        return holds
 
 
 @contextmanager

@@ -38,3 +38,10 @@ def written(timestamp_ms: int) -> str:
         return f"{EPOCH + timedelta(milliseconds=timestamp_ms):%Y-%m-%dT%H:%M:%SZ}"
     except OverflowError:
         return ""
+
+
+def exactly(timestamp_ms: int) -> str:
+    """The same to the millisecond, where it has some; never empty."""
+    whole, rest = divmod(timestamp_ms, 1000)
+    text = written(whole * 1000)
+    return (f"{text[:-1]}.{rest:03}Z" if rest else text) if text else f"{timestamp_ms} ms"

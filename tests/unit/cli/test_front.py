@@ -39,6 +39,11 @@ def test_help_loads_nothing_heavy() -> None:
         ("status",),
         ("simulate",),
         ("demo",),
+        ("dlq", "list"),
+        ("dlq", "stats"),
+        ("dlq", "show"),
+        ("dlq", "export"),
+        ("dlq", "watch"),
     ],
     ids=" ".join,
 )
