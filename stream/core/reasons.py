@@ -48,6 +48,8 @@ class ReasonCard:
     """Whether a stage may be told to try again later by itself (`retries` in the pipeline file)."""
     is_malformed: bool = False
     """The input alone is at fault: such letters never stop a stage (a bad catalog must not stop anyone)."""
+    is_remembered: bool = False
+    """The ledger answers from now on: whoever walks again learns nothing of whether the provider is well."""
 
 
 CARDS: Mapping[Reason, ReasonCard] = MappingProxyType({
@@ -82,11 +84,12 @@ CARDS: Mapping[Reason, ReasonCard] = MappingProxyType({
     ),
     Reason.JOB_BLOCKED: ReasonCard(
         Fault.SENDER, Replay.USELESS, "PixelAPI's safety filter blocked the picture.",
-        "The verdict is remembered: send another photo or other parameters.",
+        "The verdict is remembered: send another photo or other parameters.", is_remembered=True,
     ),
     Reason.JOB_FAILED: ReasonCard(
         Fault.PROVIDER, Replay.AFTER_A_CHANGE, "PixelAPI reported every numbered attempt failed.",
         "Change the photo or a parameter; or raise the stage's job_attempts, then a replay buys a further attempt.",
+        is_remembered=True,
     ),
     Reason.JOB_OVERDUE: ReasonCard(
         Fault.PROVIDER, Replay.USEFUL, "The job did not end within its deadline; its id is kept.",
@@ -104,6 +107,7 @@ CARDS: Mapping[Reason, ReasonCard] = MappingProxyType({
     Reason.AMBIGUOUS_SUBMIT: ReasonCard(
         Fault.NOBODY, Replay.BY_DECISION, "A submit's answer was lost: the job may exist and be charged.",
         "Look the job up in PixelAPI's usage by time and operation; then decide: replay with --buy-again, or discard.",
+        is_remembered=True,
     ),
     Reason.RETRIES_EXHAUSTED: ReasonCard(
         Fault.NOBODY, Replay.USEFUL, "A passing fault did not pass within the attempts allowed.",

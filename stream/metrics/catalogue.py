@@ -162,6 +162,11 @@ PAUSED = _gauge(
     "Events are safe in Kafka; the resource named here needs a person (key, credits) or time (outage).",
     _labels("resource"),
 )  # fmt: skip
+FLOOD_STOPPED = _gauge(
+    "flood_stopped", "1 while a stage is stopped because letters of a reason passed their budget.",
+    "Alert on it. Look at a few of the letters; the stage goes on by itself once events succeed, or by dlq resume.",
+    _labels("stage", "reason"),
+)  # fmt: skip
 REQUEST_SECONDS = _histogram(
     "api_request_seconds", "HTTP requests to the API host until their answer, by request and status code.",
     "Its count is what the contract is spent on; `lost` are answers that never came (ambiguous when a submit).",
@@ -216,8 +221,8 @@ BUILD = _gauge(
 
 CATALOGUE: tuple[Metric, ...] = (
     RECEIVED, FINISHED, EVENT_AGE, IGNORED, LETTERS, IN_FLIGHT, OLDEST_OPEN, LAG, RETRIES, REBALANCES, COMMIT_SECONDS,
-    COMMITTED, ABORTS, PAUSED, REQUEST_SECONDS, JOB_SECONDS, JOB_POLLS, LIMITER_WAIT, LIMITER_USED, LIMITER_LIMIT,
-    RUNNING_JOBS, CREDITS, PRICE_MISMATCH, STORE_SECONDS, PROGRESS, BUILD,
+    COMMITTED, ABORTS, PAUSED, FLOOD_STOPPED, REQUEST_SECONDS, JOB_SECONDS, JOB_POLLS, LIMITER_WAIT, LIMITER_USED,
+    LIMITER_LIMIT, RUNNING_JOBS, CREDITS, PRICE_MISMATCH, STORE_SECONDS, PROGRESS, BUILD,
 )  # fmt: skip
 
 _UNKNOWN_AT_START = frozenset({"partition", "version"})

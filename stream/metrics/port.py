@@ -61,6 +61,10 @@ class Recorder(Protocol):
         """Intake stands still for lack of `resource`, or goes on."""
         ...
 
+    def flood_stopped(self, stage: str, reason: str, *, is_stopped: bool) -> None:
+        """Letters of `reason` have to wait, and the stage with them; or they no longer do."""
+        ...
+
     def requested(self, operation: str, code: str, seconds: float) -> None:
         """One HTTP request to the API host was answered; `code` is the status, or `lost`, or `unsent`."""
         ...

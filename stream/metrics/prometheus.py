@@ -119,6 +119,10 @@ class PrometheusRecorder:
         """Set whether intake stands still for lack of `resource`."""
         self._set(catalogue.PAUSED, int(is_paused), resource)
 
+    def flood_stopped(self, stage: str, reason: str, *, is_stopped: bool) -> None:
+        """Set whether the stage is stopped by letters of `reason`."""
+        self._set(catalogue.FLOOD_STOPPED, int(is_stopped), stage, reason)
+
     def requested(self, operation: str, code: str, seconds: float) -> None:
         """Count an HTTP request and its duration."""
         self._observe(catalogue.REQUEST_SECONDS, seconds, operation, code)

@@ -42,6 +42,9 @@ class SilentRecorder:
     def paused(self, resource: str, *, is_paused: bool) -> None:
         """Forget it."""
 
+    def flood_stopped(self, stage: str, reason: str, *, is_stopped: bool) -> None:
+        """Forget it."""
+
     def requested(self, operation: str, code: str, seconds: float) -> None:
         """Forget it."""
 

@@ -12,6 +12,8 @@ LEDGER = "_ledger"
 """The ledger's own folder; no quoted id begins with an underscore, so no SKU can reach into it."""
 BATCHES = "_batches"
 """Notes about submitted catalogs, apart from SKUs for the same reason."""
+CONTROL = "_control"
+"""What a person tells the fleet, apart from SKUs for the same reason."""
 
 MANIFEST = "manifest.json"
 
@@ -136,6 +138,11 @@ def version_path(origin: str, sku_id: str, image_id: str) -> str:
 def batch_path(batch_id: str) -> str:
     """`_batches/<batch>.json`."""
     return f"{BATCHES}/{quote(batch_id)}.json"
+
+
+def resume_path(stage: str, reason: str | None) -> str:
+    """`_control/resume/<stage>/<reason>.json`, or `_any.json` there: the word that a stopped stage may go on."""
+    return f"{CONTROL}/resume/{quote(stage)}/{'_any' if reason is None else quote(reason)}.json"
 
 
 def _escaped(character: str) -> str:
