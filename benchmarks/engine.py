@@ -27,10 +27,14 @@ from stream.broker.link import KafkaLink, LinkSettings
 from stream.broker.port import InRecord
 from stream.core.clock import SystemClock
 from stream.events import Origin, Priority
+from stream.ledger.resumes import Resumes
 from stream.metrics.silent import SilentRecorder
+from stream.objects.memory import MemoryStore
 from stream.outcome import Outcome, OutcomeKind
 from stream.records import Reading, StageRecord, first_record
 from stream.runtime.environment import Environment
+from stream.runtime.floodgate import FloodGate
+from stream.runtime.hearing import Hearing
 from stream.runtime.inflight import LaneLimits
 from stream.runtime.process import spare_the_collector
 from stream.runtime.returns import Returns
@@ -120,6 +124,7 @@ async def engine(servers: str, source: str, target: str, count: int) -> Run:
             returns=Returns("bench", Topics("bench"), ("bench",)),
             deliver=station.deliver,
             dead_letter_topic="bench.dead-letter",
+            gate=FloodGate("bench", clock, recorder, Hearing("bench", Resumes(MemoryStore()))),
             environment=environment,
             policy=RetryPolicy(),
             clock=clock,

@@ -25,6 +25,7 @@ from stream.images.loading import harden
 from stream.images.work import ImageWorkers
 from stream.ledger.jobs import Ledger
 from stream.ledger.newest import Newest
+from stream.ledger.resumes import Resumes
 from stream.ledger.versions import Versions
 from stream.metrics.catalogue import Known
 from stream.metrics.port import Recorder
@@ -33,6 +34,8 @@ from stream.metrics.server import HealthServer
 from stream.pipeline import Pipeline, Stage, load_pipeline
 from stream.records import Reading, read_stage_record
 from stream.runtime.environment import Environment
+from stream.runtime.floodgate import FloodGate
+from stream.runtime.hearing import Hearing
 from stream.runtime.inflight import LaneLimits
 from stream.runtime.process import Crew, Process, spare_the_collector
 from stream.runtime.returns import Returns
@@ -164,10 +167,13 @@ async def _open_desk(
 
 def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment) -> Crew:
     """One stage's thread and walks, tied to each other."""
+    hearing = Hearing(stage.name, Resumes(desk.objects))
+    gate = FloodGate(stage.name, desk.clock, desk.recorder, hearing, settings.flood_letters)
+    desk.gates[stage.name] = gate.holds_back
     parts = StationParts(
         stage=stage.name,
         open_link=partial(_open_link, _link_settings(stage, desk, settings)),
-        paused=environment.is_paused,
+        paused=lambda: environment.is_paused() or gate.is_shut,
         limits=LaneLimits(tickets=settings.lane_tickets),
         commit_interval_seconds=settings.commit_interval_seconds,
         clock=desk.clock,
@@ -182,6 +188,7 @@ def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment
             returns=Returns(stage.name, desk.topics, tuple(each.name for each in desk.pipeline.stages)),
             deliver=station.deliver,
             dead_letter_topic=desk.topics.dead_letter,
+            gate=gate,
             environment=environment,
             policy=RetryPolicy(
                 attempts=settings.retry_attempts,

@@ -14,6 +14,7 @@ import structlog
 from stream.core.clock import Clock
 from stream.core.errors import Resource
 from stream.metrics.port import Recorder
+from stream.runtime.waking import woken
 
 log = structlog.get_logger(__name__)
 
@@ -108,18 +109,7 @@ class Environment:
                     lack.line.rotate(-1)
                     lack.call_first()
                     return
-            await self._woken(walk, left)
-
-    async def _woken(self, walk: "Patience", seconds: float | None) -> None:
-        if seconds is None:
-            await walk.woken.wait()
-            return
-        alarm = asyncio.create_task(self._clock.sleep(seconds))
-        alarm.add_done_callback(lambda _: walk.woken.set())
-        try:
-            await walk.woken.wait()
-        finally:
-            alarm.cancel()
+            await woken(walk.woken, self._clock, left)
 
 
 class Patience:

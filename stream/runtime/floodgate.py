@@ -24,6 +24,7 @@ from stream.metrics.port import Recorder
 from stream.records import StageRecord
 from stream.runtime.flood import LETTERS, Budget, SlowStart
 from stream.runtime.hearing import Hearing
+from stream.runtime.waking import woken
 
 log = structlog.get_logger(__name__)
 
@@ -297,22 +298,15 @@ class FloodGate:
         due = self._next_look
         if self._probing():
             due = min(due, self._start.due(len(self._rounds)))
-        await self._woken(passage, due - self._clock.monotonic())
+        seconds = due - self._clock.monotonic()
+        if seconds > 0:
+            await woken(passage.woken, self._clock, seconds)
+        passage.woken.clear()
         now = self._clock.monotonic()
         if self._stops and now >= self._next_look:
             self._next_look = now + LOOK_SECONDS
             await self._look()
         self._call()
-
-    async def _woken(self, passage: Passage, seconds: float) -> None:
-        if seconds > 0:
-            alarm = asyncio.create_task(self._clock.sleep(seconds))
-            alarm.add_done_callback(lambda _: passage.woken.set())
-            try:
-                await passage.woken.wait()
-            finally:
-                alarm.cancel()
-        passage.woken.clear()
 
     async def _look(self) -> None:
         for reason, stop in list(self._stops.items()):

@@ -123,6 +123,7 @@ class Process:
         """Why no work should be expected of this process now."""
         reasons = ["stopping"] if self._stopping else []
         reasons += [f"{crew.stage}: not in its group yet" for crew in self._crews if not crew.station.joined]
+        reasons += [reason for crew in self._crews for reason in crew.worker.reasons()]
         return reasons + self._environment.reasons()
 
     async def _tick(self) -> None:

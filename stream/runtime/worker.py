@@ -18,12 +18,13 @@ from stream.broker.port import InRecord, OutRecord
 from stream.core.clock import Clock
 from stream.core.errors import Reason, Rejected
 from stream.metrics.port import Recorder
-from stream.outcome import Handler
+from stream.outcome import Handler, OutcomeKind
 from stream.records import Reading, StageRecord, event_id_of
 from stream.retries import Attempt, RetryNote
 from stream.runtime.dead_letters import write_letter
 from stream.runtime.environment import Environment, Patience
 from stream.runtime.faults import judged
+from stream.runtime.floodgate import FloodGate, Passage
 from stream.runtime.inflight import Lane, Ticket
 from stream.runtime.past import GivenUp, Past
 from stream.runtime.returns import Returns
@@ -72,6 +73,7 @@ class WorkerParts:
     returns: Returns
     deliver: Callable[[Delivery], None]
     dead_letter_topic: str
+    gate: FloodGate
     environment: Environment
     policy: RetryPolicy
     clock: Clock
@@ -99,6 +101,10 @@ class Worker:
         self._bugs_in_a_row = 0
         self._stopped = False
         self._arrived: deque[Ticket] = deque()
+
+    def reasons(self) -> list[str]:
+        """Why this stage should be expected to do nothing now; empty while it works."""
+        return self._parts.gate.reasons()
 
     @property
     def walking(self) -> int:
@@ -210,12 +216,18 @@ class Worker:
         async def read() -> Reading:
             return self._read(ticket.record, note)
 
-        try:
-            reading = await self._persist(read, Past.of(note))
-        except GivenUp as end:
-            self._parts.deliver(Delivery(ticket, (self._give_up(ticket, end),)))
-        else:
-            self._begin(ticket, reading, note)
+        past = Past.of(note)
+        with self._parts.gate.passage(None) as passage:
+            while True:
+                try:
+                    reading = await self._persist(read, past, passage)
+                except GivenUp as end:
+                    if await passage.may_write(end.letter.reason):
+                        self._parts.deliver(Delivery(ticket, (self._give_up(ticket, end),)))
+                        return
+                else:
+                    break
+        self._begin(ticket, reading, note)
 
     async def _walk(self, ticket: Ticket, reading: Reading, line: list[tuple[Turn, list[_Visit]]]) -> None:
         """One record's walk: its images beside each other, the events of one image one after the other."""
@@ -231,10 +243,21 @@ class Worker:
     async def _walk_image(self, ticket: Ticket, turn: Turn, visits: list[_Visit]) -> list[End]:
         refusals = [await self._admit(visit) for visit in visits]
         await turn.come()
-        return [
-            await self._handle(ticket, visit) if refusal is None else self._give_up(ticket, refusal, visit.record)
-            for visit, refusal in zip(visits, refusals, strict=True)
-        ]
+        return [await self._end(ticket, *each) for each in zip(visits, refusals, strict=True)]
+
+    async def _end(self, ticket: Ticket, visit: _Visit, refusal: GivenUp | None) -> End:
+        """What the event ends in here. Whoever had to wait for leave to write a letter walks again before it does."""
+        with self._parts.gate.passage(visit.record) as passage:
+            while True:
+                end = refusal or await self._handle(visit, passage)
+                if isinstance(end, End):
+                    return end
+                if isinstance(end.verdict, Postpone):
+                    passage.put_off()
+                elif not await passage.may_write(end.letter.reason):
+                    refusal = await self._admit(visit)
+                    continue
+                return self._give_up(ticket, end, visit.record)
 
     async def _admit(self, visit: _Visit) -> GivenUp | None:
         handler = self._parts.handler
@@ -244,23 +267,30 @@ class Worker:
             return end
         return None
 
-    async def _handle(self, ticket: Ticket, visit: _Visit) -> End:
+    async def _handle(self, visit: _Visit, passage: Passage) -> End | GivenUp:
         handler, record = self._parts.handler, visit.record
         try:
-            outcome = await self._persist(lambda: handler.handle(record), visit.past)
+            outcome = await self._persist(lambda: handler.handle(record), visit.past, passage)
         except GivenUp as end:
-            return self._give_up(ticket, end, record)
+            return end
         self._bugs_in_a_row = 0
+        if outcome.kind is not OutcomeKind.SUPERSEDED:  # that proves nothing of the stage
+            passage.succeeded()
         out = OutRecord(outcome.topic, outcome.key, outcome.value)
         return End(out, outcome.kind, image=record.event.image, event_id=event_id_of(record))
 
-    async def _persist(self, call: Callable[[], Awaitable[Result]], past: Past) -> Result:
+    async def _persist(
+        self, call: Callable[[], Awaitable[Result]], past: Past, passage: Passage | None = None
+    ) -> Result:
         """Call until it succeeds or a verdict ends it. Raises `GivenUp`. Waiting holds no job slot and no grant."""
         parts = self._parts
         attempts = 0
         patience = Patience(parts.environment)
         try:
             while True:
+                if passage is not None and passage.must_wait:
+                    patience.give_up()  # who stands at the gate finds out nothing for those who lack something
+                    await passage.enter()
                 try:
                     result = await call()
                 except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - where every error meets its verdict

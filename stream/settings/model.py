@@ -130,6 +130,7 @@ class Settings(BaseSettings):
     retry_attempts: Count = 5
     retry_base_seconds: Seconds = 1.0
     retry_cap_seconds: Seconds = 60.0
+    flood_letters: Count = 100
     drain_seconds: Seconds = 45.0
     # Observation
     http_host: str = "127.0.0.1"

@@ -26,6 +26,7 @@ from stream.objects.port import ObjectStore
 from stream.pipeline import Pipeline
 from stream.pixelapi.port import PixelApi
 from stream.quota.port import Quota
+from stream.records import StageRecord
 from stream.stages.outage import Outage
 from stream.stages.pace import Pace
 from stream.stages.reconcile import Reconciliation
@@ -98,6 +99,8 @@ class Desk:
     """Credits per operation, used where an answer names none."""
     claim_poll_seconds: float = 1.0
     recovered: Callable[..., None] = lambda *_: None
+    gates: dict[str, Callable[[StageRecord], bool]] = field(default_factory=dict)
+    """By stage: whether nothing may be bought for an event now, because too many became letters (the flood stop)."""
     unbroken: Unbroken = field(default_factory=Unbroken)
     pulse: Pulse = field(default_factory=Pulse)
     orders: Outage = field(init=False)
@@ -118,6 +121,11 @@ class Desk:
         if lock is None:
             lock = self.locks[job_key] = asyncio.Lock()
         return lock
+
+    def holds_back(self, stage: str, record: StageRecord) -> bool:
+        """Whether nothing may be bought for `record` in `stage` now."""
+        gate = self.gates.get(stage)
+        return gate is not None and gate(record)
 
     def api_answers(self) -> None:
         """PixelAPI answered a question of ours: key, access and host are in order."""

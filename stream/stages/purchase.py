@@ -145,7 +145,7 @@ async def _adopt(desk: Desk, errand: Errand, entry: Entry, report: JobReport) ->
 
 async def _buy(desk: Desk, errand: Errand, seen: Entry | None) -> None:
     """Ask, then spend without interruption. A lost claim spends nothing: the caller looks again."""
-    await _refuse_stale(desk, errand)  # before the line as after it: a stale event must not wait for a grant
+    await _may_buy(desk, errand)  # before the line as after it: who may not buy must not wait for a grant
     ask = Ask(AskKind.SUBMIT, errand.record.priority, errand.stage_index, errand.job.key)
     asked = desk.clock.monotonic()
     grant = await desk.quota.admit(ask)
@@ -156,7 +156,7 @@ async def _buy(desk: Desk, errand: Errand, seen: Entry | None) -> None:
 async def _spend(desk: Desk, errand: Errand, seen: Entry | None, grant: Grant, waited_seconds: float) -> None:
     is_sent = False
     try:
-        await _refuse_stale(desk, errand)
+        await _may_buy(desk, errand)
         _wait_out_an_outage(desk)
         claim_id = new_claim_id()
         async with _picture(desk, errand, claim_id) as source:
@@ -188,10 +188,13 @@ def _wait_out_an_outage(desk: Desk) -> None:
         raise Unavailable(Resource.API_OUTAGE, "PixelAPI takes no orders; one at a time tries")
 
 
-async def _refuse_stale(desk: Desk, errand: Errand) -> None:
+async def _may_buy(desk: Desk, errand: Errand) -> None:
+    """Nothing is bought for a stale event (L5), nor while its stage is stopped: then it goes back to the gate."""
     newer = await desk.newest.superseding(errand.record)
     if newer is not None:
         raise Superseded(newer)
+    if desk.holds_back(errand.stage.name, errand.record):
+        raise Transient("the stage was stopped: too many of its events became letters", free=True)
 
 
 @asynccontextmanager

@@ -21,11 +21,14 @@ from pydantic import SecretStr
 from stream import assembly
 from stream.broker.port import Committed, InRecord, Partition
 from stream.core.clock import SystemClock
+from stream.ledger.resumes import Resumes
 from stream.metrics.silent import SilentRecorder
 from stream.pipeline import Stage, load_pipeline
 from stream.quota.memory import MemoryQuota
 from stream.quota.window import Contract
 from stream.runtime.environment import Environment
+from stream.runtime.floodgate import FloodGate
+from stream.runtime.hearing import Hearing
 from stream.runtime.inflight import Lane, LaneLimits
 from stream.runtime.returns import Returns
 from stream.runtime.verdict import RetryPolicy
@@ -96,6 +99,9 @@ class Worktable:
         self.read = assembly._reader(desk, stage, settings)
         self.delivered: list[End] = []
         self._home = Partition(desk.topics.raw, 0)
+        hearing = Hearing(stage.name, Resumes(desk.objects))
+        gate = FloodGate(stage.name, desk.clock, heard, hearing, settings.flood_letters)
+        desk.gates[stage.name] = gate.holds_back
         self._worker = Worker(
             WorkerParts(
                 stage=stage.name,
@@ -104,6 +110,7 @@ class Worktable:
                 returns=Returns(stage.name, desk.topics, (stage.name,)),
                 deliver=self._hear,
                 dead_letter_topic=desk.topics.dead_letter,
+                gate=gate,
                 environment=environment,
                 policy=RetryPolicy(attempts=4, base_seconds=0.5, cap_seconds=2.0),
                 clock=desk.clock,

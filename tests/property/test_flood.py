@@ -1,4 +1,4 @@
-"""The flood stop: never more letters than the budget allows, nobody stopped by a bad catalog, nobody waiting for ever."""
+"""The flood stop: no more letters than the budget allows, nobody stopped by a bad catalog, nobody waiting for ever."""
 
 import asyncio
 from collections import Counter

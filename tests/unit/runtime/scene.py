@@ -10,11 +10,15 @@ import orjson
 
 from stream.broker.port import Committed, InRecord, Partition
 from stream.events import Origin, Priority
+from stream.ledger.resumes import Resumes
 from stream.metrics.silent import SilentRecorder
+from stream.objects.memory import MemoryStore
 from stream.outcome import Outcome, OutcomeKind
 from stream.records import Misread, Reading, StageRecord, first_record
 from stream.retries import RetryNote
 from stream.runtime.environment import Environment
+from stream.runtime.floodgate import FloodGate
+from stream.runtime.hearing import Hearing
 from stream.runtime.inflight import Lane, LaneLimits, Ticket
 from stream.runtime.returns import Returns
 from stream.runtime.verdict import RetryPolicy
@@ -105,11 +109,12 @@ async def _fine(record: StageRecord) -> None:
 
 
 class Heard(SilentRecorder):
-    """A recorder that remembers retries and pauses."""
+    """A recorder that remembers retries, pauses and floods."""
 
     def __init__(self) -> None:
         self.retries: Counter[str] = Counter()
         self.pauses: list[tuple[str, bool]] = []
+        self.floods: list[tuple[str, bool]] = []
         self.receptions: Counter[str] = Counter()
 
     def received(self, stage: str, topic: str) -> None:
@@ -121,13 +126,18 @@ class Heard(SilentRecorder):
     def paused(self, resource: str, *, is_paused: bool) -> None:
         self.pauses.append((resource, is_paused))
 
+    def flood_stopped(self, stage: str, reason: str, *, is_stopped: bool) -> None:
+        self.floods.append((reason, is_stopped))
+
 
 class Scene:
     """Everything around one worker."""
 
-    def __init__(self, *, policy: RetryPolicy | None = None) -> None:
+    def __init__(self, *, policy: RetryPolicy | None = None, letters: int = 100) -> None:
         self.clock = WoundClock()
         self.heard = Heard()
+        self.words = Resumes(MemoryStore(clock=self.clock))
+        self.gate = FloodGate("remove-bg", self.clock, self.heard, Hearing("remove-bg", self.words), letters)
         self.environment = Environment(self.clock, self.heard)
         self.actor = Actor()
         self.deliveries: list[Delivery] = []
@@ -140,6 +150,7 @@ class Scene:
                 returns=Returns("remove-bg", TOPICS, ("remove-bg", "upscale"), read_returned),
                 deliver=self.deliveries.append,
                 dead_letter_topic=TOPICS.dead_letter,
+                gate=self.gate,
                 environment=self.environment,
                 policy=policy or RetryPolicy(attempts=3, base_seconds=2, cap_seconds=60, bugs_in_a_row=3),
                 clock=self.clock,

@@ -181,3 +181,26 @@ async def test_two_resources_are_two_pauses() -> None:
     environment.recovered(Resource.API_KEY)
     await asyncio.gather(*waiting)
     assert not environment.is_paused()
+
+
+async def test_waiting_for_what_is_missing_costs_nothing() -> None:
+    """An alarm that was called off woke the next wait, which called off its own: a processor's whole time."""
+    scene = Scene()
+    waits = 0
+
+    async def answers_late(record: StageRecord) -> None:
+        for _ in range(9):
+            await asyncio.sleep(0)
+        raise Unavailable(Resource.STORE, "gone")
+
+    async def counted(seconds: float) -> None:
+        nonlocal waits
+        waits += 1
+        await sleep(seconds)
+
+    sleep, scene.clock.sleep = scene.clock.sleep, counted  # type: ignore[method-assign] # a clock that is listened to
+    scene.actor.handling = answers_late
+    scene.bring(scene.lane(), *many(3))
+    await scene.clock.pass_time(30)
+    assert waits < 30
+    await scene.worker.stop(0)
