@@ -65,9 +65,7 @@ def standing_of(
 ) -> Standing:
     """The batch as the book has it, and what its note promises, at `now` (Unix seconds)."""
     noted_images = note.images if note else 0
-    by_image: dict[Image, list[Entry]] = {}
-    for entry in book.entries.values():
-        by_image.setdefault(entry.image, []).append(entry)
+    by_image = _by_image(book)
     latest = {image: _deciding(entries) for image, entries in by_image.items()}
     counts = dict.fromkeys(Fate, 0)
     for entry in latest.values():
@@ -107,6 +105,18 @@ def seconds_left(waiting: int, ended: Iterable[float], *, begun: float | None, n
     since = max(now - RATE_WINDOW_SECONDS, begun if begun is not None else min(times, default=now))
     recent = sum(time >= since for time in times)
     return waiting * max(1.0, now - since) / recent if recent else None
+
+
+def latest_of(book: Book) -> list[Entry]:
+    """The entry that speaks for each image, by SKU and image."""
+    return [_deciding(entries) for _, entries in sorted(_by_image(book).items())]
+
+
+def _by_image(book: Book) -> dict[Image, list[Entry]]:
+    by_image: dict[Image, list[Entry]] = {}
+    for entry in book.entries.values():
+        by_image.setdefault(entry.image, []).append(entry)
+    return by_image
 
 
 def _deciding(entries: Sequence[Entry]) -> Entry:

@@ -11,6 +11,7 @@ import typer
 from stream.cli import (
     check,
     collect,
+    console,
     contract,
     cost,
     demo,
@@ -38,6 +39,7 @@ app.add_typer(dlq.app, name="dlq")
 app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("gc", epilog=collect.EXAMPLES)(collect.collect)
 app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
+app.command("console", epilog=console.EXAMPLES)(console.console)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 
 

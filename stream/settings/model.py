@@ -137,6 +137,15 @@ class Settings(BaseSettings):
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 9464
     log_format: Annotated[Literal["auto", "json", "console"], Lower] = "auto"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Lower] = "info"
+    # Console
+    console_host: str = "127.0.0.1"
+    console_port: Annotated[int, Field(ge=0, le=65_535)] = 9474
+    console_allow_replay: bool = False
+    console_token: SecretStr | None = None
+    console_token_file: Path | None = None
+    console_hosts: Hosts = ()
+    console_proxy_header: Annotated[str | None, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")] = None
+    console_proxy_addresses: Hosts = ()
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
@@ -160,6 +169,21 @@ class Settings(BaseSettings):
         if not text or not text.isascii() or not text.isprintable() or " " in text:
             raise ValueError("a key of printable ASCII characters without blanks")
         return SecretStr(text)
+
+    @field_validator("console_token")
+    @classmethod
+    def _console_token(cls, value: SecretStr | None) -> SecretStr | None:
+        return None if value is None else SecretStr(values.token(value.get_secret_value()))
+
+    @field_validator("console_hosts")
+    @classmethod
+    def _console_hosts(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(values.host(entry) for entry in entries)
+
+    @field_validator("console_proxy_addresses")
+    @classmethod
+    def _console_proxy_addresses(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(values.network(entry) for entry in entries)
 
     @field_validator("store")
     @classmethod
@@ -220,6 +244,11 @@ class Settings(BaseSettings):
             )
         if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
             raise ValueError("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: set both or neither")
+        if (self.console_proxy_header is None) != (not self.console_proxy_addresses):
+            raise ValueError(
+                "SKUSTREAM_CONSOLE_PROXY_HEADER and SKUSTREAM_CONSOLE_PROXY_ADDRESSES belong together: anybody can "
+                "send a header, so it counts only from the addresses named"
+            )
         return self
 
     @property
@@ -258,7 +287,7 @@ class Settings(BaseSettings):
 
     def secrets(self) -> list[str]:
         """Every secret value, for the scrubber of the logs."""
-        own = [self.pixelapi_key, self.aws_secret_access_key, self.aws_session_token]
+        own = [self.pixelapi_key, self.aws_secret_access_key, self.aws_session_token, self.console_token]
         texts = [secret.get_secret_value() for secret in own if secret is not None]
         return texts + [value for option, value in self.kafka.items() if kafka_options.is_secret(option)]
 

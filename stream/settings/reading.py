@@ -32,7 +32,8 @@ _EXPECTATIONS = {
     "byte_size": "a size such as 64MiB, or bytes as a number",
     "byte_size_unit": "a size such as 64MiB, or bytes as a number",
 }
-_SECRET_FIELDS = frozenset({"pixelapi_key", "aws_secret_access_key", "aws_session_token"})
+_SECRET_FIELDS = frozenset({"pixelapi_key", "aws_secret_access_key", "aws_session_token", "console_token"})
+_SECRET_FILES = {"pixelapi_key_file": "pixelapi_key", "console_token_file": "console_token"}
 _USER_INFO = re.compile(r"//[^/@\s]+@")
 # What Kubernetes puts into the environment for every Service whose name begins with skustream.
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP|SCTP)(_|$)")
@@ -77,7 +78,7 @@ def load(flags: Mapping[str, Any] | None = None) -> Settings:
                     sources.setdefault(f"kafka.{option}", source)
             elif field not in merged:
                 merged[field], sources[field] = value, source
-    _read_key_file(merged, sources)
+    _read_secret_files(merged, sources)
     try:
         settings = Settings(**merged)
     except ValidationError as error:
@@ -169,18 +170,20 @@ def _suggest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else "see `skustream run --help` and the settings reference"
 
 
-def _read_key_file(merged: dict[str, Any], sources: dict[str, str]) -> None:
-    if "pixelapi_key_file" not in merged:
-        return
-    if "pixelapi_key" in merged:
-        raise Misconfigured("PIXELAPI_KEY and PIXELAPI_KEY_FILE are both set; keep one of them")
-    path = Path(str(merged["pixelapi_key_file"]))
-    try:
-        merged["pixelapi_key"] = SecretStr(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise Misconfigured(f"PIXELAPI_KEY_FILE={path} cannot be read: {reason}") from None
-    sources["pixelapi_key"] = f"file {path}"
+def _read_secret_files(merged: dict[str, Any], sources: dict[str, str]) -> None:
+    for file_field, field in _SECRET_FILES.items():
+        if file_field not in merged:
+            continue
+        name = environment_names(field)[0]
+        if field in merged:
+            raise Misconfigured(f"{name} and {name}_FILE are both set; keep one of them")
+        path = Path(str(merged[file_field]))
+        try:
+            merged[field] = SecretStr(path.read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not text"
+            raise Misconfigured(f"{name}_FILE={path} cannot be read: {reason}") from None
+        sources[field] = f"file {path}"
 
 
 def _complaints(error: ValidationError, merged: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
@@ -203,7 +206,7 @@ def _complaint(field: str, value: object, source: str, message: str) -> str:
     name = environment_names(field)[0]
     if source == "flag":
         name = _FLAGS.get(field, "--" + field.replace("_", "-"))
-    elif source.startswith("file") and field != "pixelapi_key":
+    elif source.startswith("file") and field not in _SECRET_FIELDS:
         name = f"{field} in {source.removeprefix('file ')}"
     given = MASK if field in _SECRET_FIELDS else _USER_INFO.sub(f"//{MASK}@", shown(value))
     return f"{name}: got {given}; expected {message}"

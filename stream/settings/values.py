@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 _NAME = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
 _BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+TOKEN_CHARACTERS = (16, 512)
 _HOST = re.compile(rf"^({_NAME}|\[[0-9a-fA-F:]+\])(:\d{{1,5}})?$")
 
 
@@ -48,6 +49,29 @@ def host_or_network(entry: str) -> str:
     if not _HOST.match(entry):
         raise ValueError(expectation)
     return entry.lower()
+
+
+def host(entry: str) -> str:
+    """`host` or `host:port`, as a browser writes it."""
+    if not _HOST.match(entry):
+        raise ValueError(f"host or host:port, but {entry!r} is neither")
+    return entry.lower()
+
+
+def network(entry: str) -> str:
+    """An address, or a network such as 10.0.0.0/8."""
+    try:
+        return str(ipaddress.ip_network(entry, strict=False))
+    except ValueError:
+        raise ValueError(f"addresses or networks such as 10.0.0.0/8, but {entry!r} is neither") from None
+
+
+def token(text: str) -> str:
+    """A secret of a person's own making, long enough that nobody guesses it."""
+    stripped = text.strip()
+    if not TOKEN_CHARACTERS[0] <= len(stripped) <= TOKEN_CHARACTERS[1] or not stripped.isprintable():
+        raise ValueError(f"{TOKEN_CHARACTERS[0]} to {TOKEN_CHARACTERS[1]} printable characters")
+    return stripped
 
 
 def host_pattern(entry: str) -> str:

@@ -1,0 +1,111 @@
+"""The console from its parts: store, scanner, watcher, pages; opened once, closed in the reverse order.
+
+Comes in: settings. Goes out: a URL, until it is told to stop.
+"""
+
+import asyncio
+import getpass
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream.broker.scan import Scanner
+from stream.console.access import access_of
+from stream.console.guard import Guard
+from stream.console.index import Index
+from stream.console.noticing import keep_noted
+from stream.console.server import application, listen
+from stream.console.sessions import Guesses, Sessions
+from stream.console.shelf import Shelf
+from stream.console.site import Site
+from stream.console.watching import REFRESH_SECONDS, Watcher
+from stream.core.clock import Clock, SystemClock
+from stream.doors import open_objects
+from stream.letters.finding import LITTLE_MEMORY
+from stream.objects.port import ObjectStore
+from stream.settings import Settings
+from stream.topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A console that listens."""
+
+    url: str
+    site: Site
+
+
+async def run_console(settings: Settings, *, since: float, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` is told the URL. Raises `Misconfigured`, `Unavailable` at the start."""
+    enough = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, enough.set)
+    async with open_console(settings, since=since) as opened:
+        ready(opened.url)
+        await enough.wait()
+
+
+@asynccontextmanager
+async def open_console(
+    settings: Settings, *, since: float = 0.0, refresh_seconds: float = REFRESH_SECONDS
+) -> AsyncIterator[Opened]:
+    """The console as long as the context lasts. `since` (Unix seconds): older records are not looked at.
+
+    Raises `Misconfigured`, `Unavailable`.
+    """
+    access = access_of(settings)
+    clock = SystemClock()
+    topics = Topics(settings.topic_prefix)
+    async with open_objects(settings) as objects:
+        scanner = await asyncio.to_thread(_answering, settings, topics)
+        watcher = Watcher(scanner, Index(topics), clock, since=since, refresh_seconds=refresh_seconds)
+        with tempfile.TemporaryDirectory(prefix="skustream-console-") as folder:
+            shelf = Shelf(objects, Path(folder), max_bytes=settings.max_download_bytes)
+            guard = Guard(access, Sessions(clock), Guesses(clock), owner=owner(), port=settings.console_port)
+            site = Site(watcher.index, watcher, shelf, guard, clock, allow_replay=settings.console_allow_replay)
+            async with _watched(watcher, objects, clock):
+                listening = await listen(application(site), settings.console_host, settings.console_port)
+                try:
+                    yield Opened(listening.url, site)
+                finally:
+                    await listening.stop()
+
+
+@asynccontextmanager
+async def _watched(watcher: Watcher, objects: ObjectStore, clock: Clock) -> AsyncIterator[None]:
+    """The topics and the store's notes are read as long as the context lasts."""
+    watcher.start()
+    notes = asyncio.create_task(keep_noted(watcher, objects, clock))
+    try:
+        yield
+    finally:
+        notes.cancel()
+        with suppress(asyncio.CancelledError):
+            await notes
+        await asyncio.to_thread(watcher.stop)
+
+
+def _answering(settings: Settings, topics: Topics) -> Scanner:
+    """A scanner of a Kafka that answers: better told at the start than on every page."""
+    scanner = Scanner({**settings.kafka_client(), **LITTLE_MEMORY})
+    try:
+        scanner.spans([topics.completed])
+    except BaseException:
+        scanner.close()
+        raise
+    return scanner
+
+
+def owner() -> str:
+    """Whoever started the console: the person of everybody who looks where it is open to this machine."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
