@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import unquote
@@ -17,6 +18,7 @@ from pydantic import SecretStr
 
 from stream.core.clock import Clock, SystemClock
 from stream.downloads.web import HttpDownloads
+from stream.images.inspect import ImageLimits
 from stream.metrics.port import Recorder
 from stream.metrics.silent import SilentRecorder
 from stream.notifications.entry import Own
@@ -32,8 +34,10 @@ from stream.pixelapi.dialects import Endpoint
 from stream.prices import load_prices
 from stream.quota.memory import MemoryQuota
 from stream.quota.window import Contract
+from stream.replays.bench import BenchParts
+from stream.settings import Delivery, S3Store, Settings
 from stream.settings import S3Store as S3Address
-from stream.settings import Settings
+from stream.topics import Topics
 
 log = structlog.get_logger(__name__)
 
@@ -73,12 +77,43 @@ def _store_options(settings: Settings) -> StoreOptions:
 
 def entry_reader_of(settings: Settings) -> EntryReader:
     """Who reads the entry topics: events, and notifications about the buckets that photos come from."""
-    store = settings.need_store()
+    store = None if settings.store is None else settings.need_store()
     return EntryReader(
         KeyPattern.parse(settings.notification_pattern),
         frozenset(settings.source_buckets),
         Own(store.bucket, unquote(store.prefix)) if isinstance(store, S3Address) else None,
     )
+
+
+def entries_of(settings: Settings) -> EntryReader:
+    """The reader of the entry topics: events, and notifications of the buckets that are named."""
+    store = None if settings.store is None else settings.need_store()
+    return EntryReader(
+        KeyPattern.parse(settings.notification_pattern),
+        frozenset(settings.source_buckets),
+        Own(store.bucket, unquote(store.prefix)) if isinstance(store, S3Store) else None,
+    )
+
+
+def bench_of(settings: Settings, pipeline: Pipeline) -> BenchParts:
+    """What puts letters back. Raises `Misconfigured` where Kafka, the store or the price book is not set rightly."""
+    return BenchParts(
+        client=settings.kafka_client(),
+        topics=Topics(settings.topic_prefix),
+        pipeline=pipeline,
+        entries=entries_of(settings),
+        open_objects=partial(open_objects, settings),
+        limits=limits_of(settings),
+        prices=load_prices(settings.prices),
+        requests_per_second=settings.quota_requests / settings.quota_window_seconds,
+        is_transactional=settings.delivery is Delivery.EXACTLY_ONCE,
+        clock=SystemClock(),
+    )
+
+
+def limits_of(settings: Settings) -> ImageLimits:
+    """What pictures may be like."""
+    return ImageLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_download_bytes)
 
 
 def prices_of(settings: Settings, pipeline: Pipeline) -> Mapping[str, Decimal]:

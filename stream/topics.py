@@ -62,6 +62,11 @@ class Topics:
         """Marks of what people decided about letters (compacted)."""
         return f"{self.prefix}.replays"
 
+    @property
+    def operator(self) -> str:
+        """The transactional id of whoever puts letters back: one at a time, the later fences the earlier."""
+        return f"{self.prefix}.replay"
+
     def retry(self, delay: str) -> str:
         """Where records wait for `delay`, one of `RETRY_DELAYS`."""
         return f"{self.prefix}.retry.{delay}"

@@ -113,8 +113,11 @@ class Transactions:
             self._produce(number, record, errors)
         try:
             self._producer.flush(TIMEOUT_SECONDS + FLUSH_SECONDS)
-        except (KafkaException, SystemError) as error:  # past its transaction's timeout it raises out of its callbacks
-            raise Unavailable(Resource.BROKER, str(error.__cause__ or error)) from None
+        except (KafkaException, SystemError) as error:  # fenced or late it raises out of its own callbacks (2.16.1)
+            cause = error if isinstance(error, KafkaException) else error.__cause__
+            if isinstance(cause, KafkaException):
+                raise _meaning(cause.args[0]) from None
+            raise Unavailable(Resource.BROKER, str(error)) from None
         for failed in errors.values():
             if failed.code() in _FENCED or failed.fatal():
                 raise _meaning(failed)

@@ -78,7 +78,7 @@ def submission_of(
 ) -> Submission:
     """What is noted before sending; `source` is a name without its folder."""
     return Submission(
-        id=uuid.uuid4().hex, at=at, by=_person(), source=source, topic=topic, priority=priority, rows=rows,
+        id=uuid.uuid4().hex, at=at, by=person(), source=source, topic=topic, priority=priority, rows=rows,
         events=events, skipped=skipped, is_sample=is_sample,
     )  # fmt: skip
 
@@ -95,7 +95,8 @@ def end_of(published: Published) -> SubmitState:
     return SubmitState.FAILED if published.failed else SubmitState.SENT
 
 
-def _person() -> str:
+def person() -> str:
+    """Who types, as `user@host`: for notes and marks."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):  # a container's user without a name

@@ -52,7 +52,7 @@ def show(
 ) -> None:
     """Show one letter: everything decoded, what the reason means, what was tried, what was decided."""
     chosen = connected(config, bootstrap_servers, topic_prefix)
-    found = _document(chosen, _place(letter, topic_of(chosen, topic)))
+    found = _document(chosen, place_of(letter, topic_of(chosen, topic)))
     if as_json:
         typer.echo(json.dumps(found, indent=2, default=str).replace("\x7f", "\\u007f"))
     else:
@@ -60,7 +60,8 @@ def show(
             typer.echo(line)
 
 
-def _place(text: str, topic: str) -> "LetterId":
+def place_of(text: str, topic: str) -> "LetterId":
+    """The letter that is meant; a short one lies in `topic`. Raises `Misconfigured`."""
     from stream.replays.book import parse_letter_id  # noqa: PLC0415 - help stays quick
 
     whole = f"{topic}/{text}" if text.count("/") == 1 else text

@@ -1,9 +1,7 @@
 """`skustream submit`: a catalog in, checked as a whole, its rows on an entry topic, a note about it in the store."""
 
 import asyncio
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +10,7 @@ import typer
 
 from stream.cli.front import AsJson, Config, Exit, PipelineFile, Servers, Store, TopicPrefix
 from stream.cli.receipts import Receipt, tell, tell_refused
+from stream.cli.stopping import told_to_stop
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -152,7 +151,7 @@ class _Sending:
         batch_id, submission = self.order.batch_id, self._submission
         _in_store(self._settings, lambda notes: notes.open(batch_id, submission, images=images, starts=starts))
         bar = progress.add_task("sending", total=len(self.rows))
-        with _told_to_stop() as told:
+        with told_to_stop() as told:
             return publish(
                 client,
                 (record_of(row, self.order.topic) for row in self.rows),
@@ -189,21 +188,6 @@ def _in_store(chosen: "Settings", act: Callable[["BatchNotes"], Any]) -> None:
             await act(BatchNotes(documents))
 
     asyncio.run(acting())
-
-
-@contextmanager
-def _told_to_stop() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and TERM as a question, so that what is under way is still counted."""
-    told: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: told.append(number)) for number in STOPPING}
-    try:
-        yield lambda: bool(told)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def _progress() -> "Progress":

@@ -50,6 +50,14 @@ class Payer(Frozen):
     """The origin's record time: a topic made anew counts its offsets from 0 again."""
     replay: int = 0
 
+    def pays_for(self, other: "Payer") -> bool:
+        """Whether the two are one event, whatever its replay number.
+
+        A replay's end stands over the letter's that it was made from, so it tells what the event paid before too; that
+        letter is told no more.
+        """
+        return (self.origin, self.timestamp_ms) == (other.origin, other.timestamp_ms)
+
 
 class JobRecord(Frozen):
     """One job as it stands in the store. `nonce` makes every written version unique, so a tag can be trusted."""

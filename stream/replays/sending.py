@@ -58,6 +58,8 @@ class Done:
     refused: dict[LetterId, str] = field(default_factory=dict)
     is_interrupted: bool = False
     is_fenced: bool = False
+    trouble: str = ""
+    """Why it ended early, where Kafka is at fault; what was written stays written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class _Item:
 
 
 class Sender:
-    """One replay or discard. Blocking; raises `Unavailable(broker)` with nothing left half done."""
+    """One replay or discard. Blocking; raises `Unavailable(broker)` where it cannot begin."""
 
     def __init__(
         self, transactions: Transactions, read: Callable[[], Marks], topics: Topics, clock: Clock, decision: Decision
@@ -114,19 +116,26 @@ class Sender:
 
     def _run(self, items: list[_Item], pace: Pace) -> Done:
         left = {item.at: item for item in items}
+        self._transactions.begin()
         try:
-            for _ in range(LIVES):
-                self._transactions.begin()
-                self._leave_out_decided(left)
-                try:
-                    self._write(left, pace)
-                except Undecided as error:
-                    log.warning("commit-undecided", cause=str(error))
-                else:
-                    return self._done
+            self._write_all(left, pace)
         except Fenced:
             self._done.is_fenced = True
-            return self._done
+        except Unavailable as error:
+            self._done.trouble = str(error)
+        return self._done
+
+    def _write_all(self, left: dict[LetterId, _Item], pace: Pace) -> None:
+        for _ in range(LIVES):
+            self._leave_out_decided(left)
+            try:
+                self._write(left, pace)
+            except Undecided as error:
+                log.warning("commit-undecided", cause=str(error))
+                self._transactions.begin()
+            else:
+                return
+        self._leave_out_decided(left)
         raise Unavailable(Resource.BROKER, "the answers to several commits in a row were lost")
 
     def _leave_out_decided(self, left: dict[LetterId, _Item]) -> None:

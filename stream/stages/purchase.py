@@ -89,7 +89,8 @@ def _settled(desk: Desk, errand: Errand, entry: Entry | None) -> Asset | None:
     if entry is None or entry.state is not LedgerState.SETTLED:
         return None
     asset = next(iter(entry.record.assets.values()))
-    if entry.record.payer == errand.payer:
+    payer = entry.record.payer
+    if payer is not None and payer.pays_for(errand.payer):
         return asset
     desk.recorder.credited(errand.operation, "reused", entry.record.credits)
     return asset.as_reused()
