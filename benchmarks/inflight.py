@@ -34,12 +34,14 @@ from stream.metrics.silent import SilentRecorder
 from stream.objects.choose import open_store
 from stream.objects.options import StoreOptions
 from stream.records import Asset, StageRecord
+from stream.retries import RETRY_DELAYS
 from tests.composed.provider import API_KEY, Provider
 from tests.services.clients import Kafka, create_topic
 from tests.services.kafka import open_kafka
 from tests.services.waiting import free_ports, until
 
 STAGE, INPUT, OUTPUT = "upscale", "transparent", "upscaled"
+RETRIES = tuple(f"retry.{delay}" for delay in RETRY_DELAYS)
 PARTITIONS = 4
 REQUESTS_PER_SECOND = 400
 """The contract, wide enough for what two cores do: at 150 the polls waited for their grants, as their submits had."""
@@ -77,7 +79,7 @@ def measure(size: Size) -> list[Figure]:
 
 def _measure(kafka: Kafka, store: Path, provider: Provider, scale: Scale) -> list[Figure]:
     prefix = f"bench{time.time_ns()}"
-    for name in ("raw", "raw.backfill", INPUT, OUTPUT, "lifestyle", "completed", "dead-letter"):
+    for name in ("raw", "raw.backfill", INPUT, OUTPUT, "lifestyle", "completed", "dead-letter", *RETRIES):
         create_topic(kafka, f"{prefix}.{name}", partitions=PARTITIONS)
     source = asyncio.run(_put_source(store, provider.photos))
     _send(kafka, f"{prefix}.{INPUT}", source, scale.jobs)

@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +16,9 @@ from functools import partial
 import structlog
 
 from stream.broker.link import KafkaLink, LinkSettings
-from stream.broker.port import InRecord, LinkListener
+from stream.broker.port import LinkListener
 from stream.core.clock import Clock, SystemClock
 from stream.doors import downloads_of, endpoints_of, entry_reader_of, open_api, prices_of, quota_of, store_of
-from stream.events import Origin, Priority
 from stream.images.inspect import ImageLimits
 from stream.images.loading import harden
 from stream.images.work import ImageWorkers
@@ -32,12 +31,12 @@ from stream.metrics.port import Recorder
 from stream.metrics.prometheus import PrometheusRecorder
 from stream.metrics.server import HealthServer
 from stream.pipeline import Pipeline, Stage, load_pipeline
-from stream.records import Reading, read_stage_record
 from stream.runtime.environment import Environment
 from stream.runtime.floodgate import FloodGate
 from stream.runtime.hearing import Hearing
 from stream.runtime.inflight import LaneLimits
 from stream.runtime.process import Crew, Process, spare_the_collector
+from stream.runtime.reading import FirstReader, LaterReader, Reader
 from stream.runtime.returns import Returns
 from stream.runtime.station import Station, StationParts
 from stream.runtime.verdict import RetryPolicy
@@ -180,12 +179,14 @@ def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment
         recorder=desk.recorder,
     )
     station = Station(parts, asyncio.get_running_loop())
+    reader = _reader(desk, stage, settings)
+    names = tuple(each.name for each in desk.pipeline.stages)
     worker = Worker(
         WorkerParts(
             stage=stage.name,
             handler=StageHandler(stage, desk),
-            read=_reader(desk, stage, settings),
-            returns=Returns(stage.name, desk.topics, tuple(each.name for each in desk.pipeline.stages)),
+            read=reader.read,
+            returns=Returns(stage.name, desk.topics, names, reader.read_again),
             deliver=station.deliver,
             dead_letter_topic=desk.topics.dead_letter,
             gate=gate,
@@ -194,6 +195,7 @@ def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment
                 attempts=settings.retry_attempts,
                 base_seconds=settings.retry_base_seconds,
                 cap_seconds=settings.retry_cap_seconds,
+                retries=stage.retry_plan,
             ),
             clock=desk.clock,
             recorder=desk.recorder,
@@ -211,7 +213,7 @@ def _link_settings(stage: Stage, desk: Desk, settings: Settings) -> LinkSettings
     return LinkSettings(
         options=settings.kafka_client(),
         group=desk.topics.group(stage.name),
-        topics=desk.pipeline.input_topics(stage.name, desk.topics),
+        topics=desk.pipeline.reads(stage.name, desk.topics),
         instance=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
         transactional=settings.delivery is DeliveryMode.EXACTLY_ONCE,
         session_seconds=settings.session_seconds,
@@ -219,21 +221,8 @@ def _link_settings(stage: Stage, desk: Desk, settings: Settings) -> LinkSettings
     )
 
 
-def _reader(desk: Desk, stage: Stage, settings: Settings) -> Callable[[InRecord], Reading]:
-    """How this stage reads its input topic: the first one reads what the PIM wrote, the others what we wrote."""
+def _reader(desk: Desk, stage: Stage, settings: Settings) -> Reader:
+    """How this stage reads its records: the first one what the PIM wrote, the others what we wrote."""
     if desk.pipeline.index(stage.name) > 0:
-        return lambda record: Reading((read_stage_record(record.value),))
-    priorities = desk.topics.entries()
-    entries = entry_reader_of(settings)
-
-    def read(record: InRecord) -> Reading:
-        origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
-        return entries.read(
-            record.value,
-            origin,
-            timestamp_ms=record.timestamp_ms,
-            priority=priorities.get(record.topic, Priority.LIVE),
-            started_at=desk.clock.wall(),
-        )
-
-    return read
+        return LaterReader()
+    return FirstReader(entry_reader_of(settings), desk.topics.entries(), desk.clock)

@@ -16,6 +16,7 @@ from stream.core.complaints import first_complaint, readable, suggestion
 from stream.core.errors import Misconfigured, Reason, Rejected, shown
 from stream.events import Frozen, RawEvent
 from stream.operations import NAME_PATTERN, Card, Params, card_of
+from stream.postponing import lint_retries, whole_plan
 from stream.topics import Topics
 
 RAW_ASSET = "raw"
@@ -36,13 +37,25 @@ class Stage(Frozen):
     """From the submit until the job is `overdue`. Jobs of 10 to 30 s are normal, so this is far longer."""
     job_attempts: Annotated[int, Field(ge=1, le=10)] = 2
     """Numbered jobs bought at most, a further one only after PixelAPI itself reported the last one failed."""
+    retries: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Reason → delays after which the stage tries again, one after the other, before its letter; `[]` for none."""
 
     @field_validator("needs", mode="before")
     @classmethod
     def _needs(cls, value: object) -> object:
-        if isinstance(value, str):
-            return (value,)
-        return tuple(value) if isinstance(value, list) else value
+        return _listed(value)
+
+    @field_validator("retries", mode="before")
+    @classmethod
+    def _delays(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {reason: _listed(delays) for reason, delays in value.items()}
+
+    @property
+    def retry_plan(self) -> dict[Reason, tuple[str, ...]]:
+        """The delays by reason, the defaults included."""
+        return whole_plan(self.retries)
 
     @cached_property
     def card(self) -> Card:
@@ -74,6 +87,13 @@ class Stage(Frozen):
             ) from None
         _demand_writable(params, f"params.{self.name}")
         return params
+
+
+def _listed(value: object) -> object:
+    """A list, or one word alone, as YAML gives them."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _demand_writable(params: Params, field: str) -> None:
@@ -132,6 +152,10 @@ class Pipeline(Frozen):
         if position == 0:
             return tuple(topics.entries())
         return (topics.asset(self.stages[position - 1].makes),)
+
+    def reads(self, name: str, topics: Topics) -> tuple[str, ...]:
+        """What the stage `name` subscribes to: its input topics, and every retry topic."""
+        return (*self.input_topics(name, topics), *topics.retries())
 
     def topics_between(self, topics: Topics) -> list[str]:
         """The topics between stages, in order."""
@@ -199,6 +223,10 @@ def _lint_stage(stage: Stage, made: set[str], names: set[str]) -> None:
         complaint = first_complaint(error, list(stage.card.params.model_fields))
         message = f"{complaint.detail}, got {shown(complaint.value)}, expected {complaint.expected}"
         raise ValueError(f"{where}: params.{complaint.field}: {message}; {_names_of(stage)}") from None
+    try:
+        lint_retries(stage.retries)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
 
 
 def _suggest(name: str, known: Collection[str]) -> str:

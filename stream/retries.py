@@ -25,8 +25,10 @@ MAX_CAUSE_BYTES = 300
 MAX_WORD_BYTES = 40
 MAX_HISTORY_BYTES = 4_096
 """As a header; what does not fit falls out from the second place on."""
-MAX_NAME_CHARACTERS = 249
+MAX_NAME_BYTES = 249
 """Kafka's own limit for a topic's name; a claim's id is shorter."""
+MAX_NOTE_BYTES = 6 * 1024
+"""More than all headers of a note may need, with what Kafka spends on them."""
 PREFIX = "skustream."
 
 
@@ -111,7 +113,7 @@ def read_note(headers: Headers) -> RetryNote:
 
 
 def _name(text: str) -> str:
-    if len(text) > MAX_NAME_CHARACTERS:
+    if len(text.encode()) > MAX_NAME_BYTES:
         raise ValueError("no name")
     return text
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from stream.events import MAX_EVENT_BYTES, Priority
 from stream.records import MAX_RECORD_BYTES
-from stream.retries import RETRY_DELAYS
+from stream.retries import MAX_NOTE_BYTES, RETRY_DELAYS
 
 DEFAULT_PREFIX = "product-images"
 BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
@@ -18,6 +18,8 @@ DAY_MS = 24 * 3600 * 1000
 LETTER_HEADERS_MAX_BYTES = 16 * 1024
 RECORD_OVERHEAD_BYTES = 4 * 1024
 """Batch and record framing, key and our own small headers."""
+MARK_BYTES = 1_000_000
+"""A mark holds a person's words and a filter; this is Kafka's own default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,10 @@ class TopicPlan:
     limits: dict[str, str] = field(default_factory=dict)
     is_for_letters: bool = False
     """Whatever the other topics hold must fit into it, with its headers (L6)."""
+    is_for_retries: bool = False
+    """Whatever the input topics hold must fit into it, with a note."""
+    is_read_whole: bool = False
+    """Small, and read from its beginning: one partition will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,7 @@ class Topics:
     def plans(self, between: Iterable[str]) -> list[TopicPlan]:
         """Every topic a pipeline needs; `between` are the stage topics of `Pipeline.topics_between`."""
         stage_bytes = MAX_RECORD_BYTES + RECORD_OVERHEAD_BYTES
-        letter_bytes = stage_bytes + LETTER_HEADERS_MAX_BYTES + RECORD_OVERHEAD_BYTES
+        retry_bytes = retry_bytes_of(stage_bytes)
         week, month = str(7 * DAY_MS), str(30 * DAY_MS)
         entry = {**_limits(MAX_EVENT_BYTES + RECORD_OVERHEAD_BYTES, week), **BROKERS_CLOCK}
         plans = [
@@ -99,9 +105,27 @@ class Topics:
         ]
         plans += [TopicPlan(name, "records between two stages", _limits(stage_bytes, week)) for name in between]
         plans.append(TopicPlan(self.completed, "one terminal record per event", _limits(stage_bytes, month)))
-        letters = _limits(letter_bytes, month)
+        retry = _limits(retry_bytes, week)
+        purpose = "records that wait {} for their stage to try again"
+        plans += [
+            TopicPlan(self.retry(name), purpose.format(name) if seconds else "replays", retry, is_for_retries=True)
+            for name, seconds in RETRY_DELAYS.items()
+        ]
+        marks = {"max.message.bytes": str(MARK_BYTES), "cleanup.policy": "compact"}
+        plans.append(TopicPlan(self.replays, "marks of what became of letters", marks, is_read_whole=True))
+        letters = _limits(letter_bytes_of(retry_bytes), month)
         plans.append(TopicPlan(self.dead_letter, "letters: failed input, byte for byte", letters, is_for_letters=True))
         return plans
+
+
+def retry_bytes_of(record_bytes: int) -> int:
+    """What the retry record of a record of this size may need."""
+    return record_bytes + MAX_NOTE_BYTES + RECORD_OVERHEAD_BYTES
+
+
+def letter_bytes_of(record_bytes: int) -> int:
+    """What the letter of a record of this size may need."""
+    return record_bytes + LETTER_HEADERS_MAX_BYTES + RECORD_OVERHEAD_BYTES
 
 
 def _limits(max_message_bytes: int, retention_ms: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ Comes in: the plans of `Topics`. Goes out: what was created, and findings with a
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -13,9 +13,9 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined] # re-exported, unmarked
 from confluent_kafka.cimpl import NewTopic
 
-from stream.broker.rules import SIZE, Finding, TopicState, judge, letter_bytes, number_of
+from stream.broker.rules import SIZE, Finding, TopicState, judge, number_of
 from stream.core.errors import Misconfigured, Resource, Unavailable
-from stream.topics import TopicPlan, Topics
+from stream.topics import TopicPlan, Topics, letter_bytes_of, retry_bytes_of
 
 TIMEOUT_SECONDS = 30.0
 CLUSTER_DEFAULT = -1
@@ -53,7 +53,8 @@ def create_topics(
 ) -> list[Creation]:
     """Create every planned topic that does not exist; existing ones stay as they are, so it may run again.
 
-    The topic of letters is made large enough for the records that existing ones may hold, whatever their limits (L6).
+    Retry topics and the topic of letters are made large enough for the records that existing ones may hold, whatever
+    their limits (L6).
 
     `client`: librdkafka options. Dry: the broker judges the request and creates nothing.
     Raises `Misconfigured` (options librdkafka refuses), `Unavailable(broker)`.
@@ -63,11 +64,12 @@ def create_topics(
     missing = [plan for plan in plans if plan.name not in existing]
     made = {plan.name: Creation(plan.name, Done.EXISTS) for plan in plans}
     if missing:
-        held_bytes = max(
-            (number_of(state, SIZE) or 0 for state in _states(admin, set(made), TIMEOUT_SECONDS).values()), default=0
-        )
+        sizes = _sizes(plans, _states(admin, set(made), TIMEOUT_SECONDS))
         wanted = [
-            NewTopic(plan.name, partitions, replication_factor, config=_limits(plan, held_bytes)) for plan in missing
+            NewTopic(
+                plan.name, 1 if plan.is_read_whole else partitions, replication_factor, config=_limits(plan, sizes)
+            )
+            for plan in missing
         ]
         answers = admin.create_topics(
             wanted, operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS, validate_only=dry_run
@@ -77,10 +79,25 @@ def create_topics(
     return [made[plan.name] for plan in plans]
 
 
-def _limits(plan: TopicPlan, held_bytes: int) -> dict[str, str]:
-    if not plan.is_for_letters:
+def _sizes(plans: Sequence[TopicPlan], states: Mapping[str, TopicState]) -> tuple[int, int]:
+    """The largest records that existing inputs may hold, and existing retry topics."""
+
+    def largest(names: Iterable[str]) -> int:
+        return max((number_of(states[name], SIZE) or 0 for name in names if name in states), default=0)
+
+    inputs = largest(plan.name for plan in plans if not (plan.is_for_letters or plan.is_for_retries))
+    return inputs, largest(plan.name for plan in plans if plan.is_for_retries)
+
+
+def _limits(plan: TopicPlan, sizes: tuple[int, int]) -> dict[str, str]:
+    inputs_bytes, retries_bytes = sizes
+    if plan.is_for_retries:
+        least_bytes = retry_bytes_of(inputs_bytes)
+    elif plan.is_for_letters:
+        least_bytes = letter_bytes_of(max(retry_bytes_of(inputs_bytes), retries_bytes))
+    else:
         return dict(plan.limits)
-    return {**plan.limits, SIZE: str(max(int(plan.limits[SIZE]), letter_bytes(held_bytes)))}
+    return {**plan.limits, SIZE: str(max(int(plan.limits[SIZE]), least_bytes))}
 
 
 def _creation(name: str, answer: Any, success: Done) -> Creation:

@@ -3,14 +3,18 @@
 Comes in: the plans of `Topics`, and the topics as they stand. Goes out: findings with a way out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from stream.topics import LETTER_HEADERS_MAX_BYTES, RECORD_OVERHEAD_BYTES, TopicPlan, Topics
+from stream.topics import TopicPlan, Topics, letter_bytes_of, retry_bytes_of
 
 SIZE, _RETENTION, _POLICY, _IN_SYNC = "max.message.bytes", "retention.ms", "cleanup.policy", "min.insync.replicas"
 _TIMES = "message.timestamp.type"
+_LOSSES = {
+    "delete": "compaction would lose every event but an SKU's last",
+    "compact": "marks would be lost with their age, and their letters replayed again",
+}
 
 
 class Level(StrEnum):
@@ -56,6 +60,7 @@ def judge(states: Mapping[str, TopicState], topics: Topics, between: Sequence[st
             found.append(Finding(Level.ERROR, plan.name, message, "grant DescribeConfigs on it, then check again"))
         else:
             found += _judge_config(plan, state)
+    found += _judge_retries(states, topics, between)
     found += _judge_letters(states, topics, between)
     found += _judge_partitions(states, topics, between)
     return found
@@ -86,7 +91,7 @@ def _judge_config(plan: TopicPlan, state: TopicState) -> list[Finding]:
     if size is not None and size < least_size:
         message = f"{SIZE}={size} is below {least_size}: records that skustream may write would be refused"
         found.append(Finding(Level.ERROR, plan.name, message, _alter(plan.name, SIZE, least_size)))
-    retention, least_retention = number_of(state, _RETENTION), int(plan.limits[_RETENTION])
+    retention, least_retention = number_of(state, _RETENTION), int(plan.limits.get(_RETENTION, 0))
     if retention is not None and 0 <= retention < least_retention:
         message = f"{_RETENTION}={retention} is below {least_retention}: an outage that long would lose events"
         found.append(Finding(Level.WARNING, plan.name, message, _alter(plan.name, _RETENTION, least_retention)))
@@ -98,27 +103,37 @@ def _judge_config(plan: TopicPlan, state: TopicState) -> list[Finding]:
         found.append(Finding(Level.WARNING, plan.name, message, _alter(plan.name, _TIMES, times)))
     policy = state.config.get(_POLICY, "delete")
     if policy != plan.limits[_POLICY]:
-        message = f"{_POLICY}={policy}: compaction would lose every event but an SKU's last"
+        message = f"{_POLICY}={policy}: {_LOSSES[plan.limits[_POLICY]]}"
         found.append(Finding(Level.ERROR, plan.name, message, _alter(plan.name, _POLICY, plan.limits[_POLICY])))
     return found
 
 
+def _judge_retries(states: Mapping[str, TopicState], topics: Topics, between: Sequence[str]) -> list[Finding]:
+    """Whatever an input topic can hold must fit into each retry topic, with its note: else its lane waits for ever."""
+    inputs, end = (*topics.entries(), *between), "and their retries could not be written"
+    return [each for name in topics.retries() for each in _judge_room(states, name, inputs, retry_bytes_of, end)]
+
+
 def _judge_letters(states: Mapping[str, TopicState], topics: Topics, between: Sequence[str]) -> list[Finding]:
-    """L6: whatever an input topic can hold must fit into a letter, with its headers."""
-    letters = states.get(topics.dead_letter)
-    size = None if letters is None else number_of(letters, SIZE)
-    inputs = {name: number_of(states[name], SIZE) or 0 for name in (*topics.entries(), *between) if name in states}
-    if size is None or not inputs:
+    """L6: whatever an input topic can hold, or a retry topic, must fit into a letter, with its headers."""
+    inputs = (*topics.entries(), *between, *topics.retries())
+    end = "and their letters could not be written (L6)"
+    return _judge_room(states, topics.dead_letter, inputs, letter_bytes_of, end)
+
+
+def _judge_room(
+    states: Mapping[str, TopicState], name: str, inputs: Sequence[str], need: Callable[[int], int], end: str
+) -> list[Finding]:
+    size = number_of(states[name], SIZE) if name in states else None
+    held = {each: number_of(states[each], SIZE) or 0 for each in inputs if each in states}
+    if size is None or not held:
         return []
-    largest = max(inputs, key=lambda name: inputs[name])
-    needed = letter_bytes(inputs[largest])
+    largest = max(held, key=lambda each: held[each])
+    needed = need(held[largest])
     if size >= needed:
         return []
-    message = (
-        f"{SIZE}={size} is below {needed}: {largest} holds records of up to {inputs[largest]} bytes, and their "
-        "letters could not be written (L6)"
-    )
-    return [Finding(Level.ERROR, topics.dead_letter, message, _alter(topics.dead_letter, SIZE, needed))]
+    message = f"{SIZE}={size} is below {needed}: {largest} holds records of up to {held[largest]} bytes, {end}"
+    return [Finding(Level.ERROR, name, message, _alter(name, SIZE, needed))]
 
 
 def _judge_partitions(states: Mapping[str, TopicState], topics: Topics, between: Sequence[str]) -> list[Finding]:
@@ -143,8 +158,3 @@ def number_of(state: TopicState, name: str) -> int | None:
     """A configuration as a number; None where it is not known."""
     text = state.config.get(name)
     return None if text is None else int(text)
-
-
-def letter_bytes(record_bytes: int) -> int:
-    """What the letter of a record of this size may need."""
-    return record_bytes + LETTER_HEADERS_MAX_BYTES + RECORD_OVERHEAD_BYTES

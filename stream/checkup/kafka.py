@@ -33,8 +33,8 @@ def check_kafka(settings: Settings, pipeline: Pipeline | None, deadline: Deadlin
     if not judged:
         found.append(Finding(Mark.OK, Area.KAFKA, f"{len(topics.plans(between))} topics in order"))
     needs = Needs(
-        reads=[*topics.entries(), *between],
-        writes=[*between, topics.completed, topics.dead_letter],
+        reads=[*topics.entries(), *between, *topics.retries()],
+        writes=[*between, *topics.retries(), topics.completed, topics.dead_letter],
         groups=groups,
         writes_in_transactions=settings.delivery is Delivery.EXACTLY_ONCE,
         id_prefix=f"{settings.topic_prefix}.",

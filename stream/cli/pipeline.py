@@ -35,6 +35,8 @@ def show(
         typer.echo(f"{row['stage']}: {row['operation']} ({bought})")
         typer.echo(f"  {', '.join(row['needs'])} → {row['makes']}")
         typer.echo(f"  reads {', '.join(row['reads'])} as group {row['group']}")
+        retries = [f"{reason} after {', '.join(delays)}" for reason, delays in row["retries"].items()]
+        typer.echo(f"  tries again: {'; '.join(retries) or 'never, a letter at once'}")
         if row["params"]:
             typer.echo(f"  params {', '.join(f'{name}={value}' for name, value in row['params'].items())}")
 
@@ -57,6 +59,7 @@ def _rows(pipeline: "Pipeline", topics: "Topics") -> list[dict[str, Any]]:
             "needs": stage.needs,
             "makes": stage.makes,
             "reads": pipeline.input_topics(stage.name, topics),
+            "retries": stage.retry_plan,
             "group": topics.group(stage.name),
             "params": stage.params,
             "deadline_seconds": stage.deadline_seconds,

@@ -131,7 +131,8 @@ OLDEST_OPEN = _gauge(
 )  # fmt: skip
 LAG = _gauge(
     "lag_records", "Records between the committed offset and the end, of the partitions this process owns.",
-    "Sum it by stage; a rising sum with the limiter at its limit means the contract is too small, not the fleet.",
+    "Sum it by stage; a rising sum with the limiter at its limit means the contract is too small, not the fleet. "
+    "Of the retry topics it counts what waits to be due.",
     _labels("stage", "topic", "partition"),
 )  # fmt: skip
 RETRIES = _counter(
@@ -240,13 +241,13 @@ class Known:
         """What `pipeline` can produce in a process that runs `stages` (none named: all)."""
         chosen = tuple(stages) or tuple(stage.name for stage in pipeline.stages)
         bought = {stage.card.name for stage in pipeline.stages if stage.name in chosen and not stage.local}
-        inputs = tuple((name, topic) for name in chosen for topic in pipeline.input_topics(name, topics))
+        inputs = tuple((name, topic) for name in chosen for topic in pipeline.reads(name, topics))
         values = {
             **CLOSED,
             "stage": chosen,
             "operation": tuple(sorted(bought)),
             "request": (*sorted(bought), *ASKING_REQUESTS),
-            "topic": tuple(topic for _, topic in inputs),
+            "topic": tuple(dict.fromkeys(topic for _, topic in inputs)),
         }
         return cls(values, inputs)
 

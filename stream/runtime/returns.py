@@ -9,17 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from stream.broker.port import InRecord, OutRecord
-from stream.core.errors import Reason, Rejected, shown
+from stream.core.errors import Reason, Rejected
 from stream.records import Reading, StageRecord
 from stream.retries import RETRY_DELAYS, RetryNote, read_note, stage_named
 from stream.runtime.past import Past
 from stream.topics import Topics
 
 Read = Callable[[InRecord, RetryNote], Reading]
-
-
-def _nothing(record: InRecord, note: RetryNote) -> Reading:
-    raise Rejected(Reason.INVALID_EVENT, f"stage {shown(note.stage)} takes no retries from {record.topic}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +25,7 @@ class Returns:
     stage: str
     topics: Topics
     stages: tuple[str, ...]
-    read: Read = _nothing
+    read: Read
     delays: dict[str, int] = field(init=False)
     """Seconds by retry topic."""
 

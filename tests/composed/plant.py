@@ -29,6 +29,8 @@ _silence.propagate = False
 PARTITIONS = 3
 STAGES = ("remove-bg", "upscale", "lifestyle", "thumbnails")
 BETWEEN = ("transparent", "upscaled", "lifestyle")
+RETRIES = ("retry.now", "retry.10s", "retry.1m", "retry.10m")
+TOPICS = ("raw", "raw.backfill", *BETWEEN, *RETRIES, "completed", "dead-letter")
 SETTINGS = {
     "SKUSTREAM_INPUT": "url",
     "SKUSTREAM_FETCH_ALLOW": "127.0.0.1",
@@ -60,7 +62,8 @@ class Plant:
         self.bucket = s3.create_bucket(prefix)
         for name in ("raw", *BETWEEN, "completed", "dead-letter"):
             create_topic(kafka, self.topic(name), partitions=PARTITIONS)
-        create_topic(kafka, self.topic("raw.backfill"))
+        for name in ("raw.backfill", *RETRIES):
+            create_topic(kafka, self.topic(name))
         self.provider = Provider(folder, behaviour)
         self.watcher = Watcher(kafka, [self.topic("completed"), self.topic("dead-letter")], partitions=PARTITIONS)
         options = {"bootstrap.servers": kafka.bootstrap_servers, "acks": "all", "linger.ms": 0,
@@ -78,7 +81,7 @@ class Plant:
     def target(self) -> Target:
         """What the auditor is told: addresses, nothing else."""
         return Target(
-            kafka=self.kafka, prefix=self.prefix, topics=("raw", "raw.backfill", *BETWEEN, "completed", "dead-letter"),
+            kafka=self.kafka, prefix=self.prefix, topics=TOPICS,
             s3=self.s3, bucket=self.bucket, store_prefix="assets", provider=self.provider.root, api_key=API_KEY,
             logs=tuple(worker.log for worker in self.workers),
         )  # fmt: skip

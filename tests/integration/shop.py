@@ -96,7 +96,8 @@ class Worktable:
         self.environment = environment
         self.heard = heard
         self.handler = StageHandler(stage, desk)
-        self.read = assembly._reader(desk, stage, settings)
+        reader = assembly._reader(desk, stage, settings)
+        self.read = reader.read
         self.delivered: list[End] = []
         self._home = Partition(desk.topics.raw, 0)
         hearing = Hearing(stage.name, Resumes(desk.objects))
@@ -107,7 +108,7 @@ class Worktable:
                 stage=stage.name,
                 handler=self.handler,
                 read=self.read,
-                returns=Returns(stage.name, desk.topics, (stage.name,)),
+                returns=Returns(stage.name, desk.topics, (stage.name,), reader.read_again),
                 deliver=self._hear,
                 dead_letter_topic=desk.topics.dead_letter,
                 gate=gate,

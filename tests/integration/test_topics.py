@@ -12,6 +12,7 @@ from stream.broker.rules import Finding, Level, TopicState, judge
 from stream.cli.main import app
 from stream.core.errors import Misconfigured, Unavailable
 from stream.pipeline import default_pipeline
+from stream.retries import MAX_NOTE_BYTES
 from stream.topics import LETTER_HEADERS_MAX_BYTES, RECORD_OVERHEAD_BYTES, Topics
 from tests.services.kafka import ExistingKafka, KafkaCluster
 from tests.services.waiting import free_ports, until
@@ -30,6 +31,10 @@ def _with(name: str, **config: str) -> dict[str, TopicState]:
     states = _good()
     named = {key.replace("_", "."): value for key, value in config.items()}
     return {**states, name: replace(states[name], config={**states[name].config, **named})}
+
+
+def _enlarge(states: dict[str, TopicState], name: str, size_bytes: int) -> None:
+    states[name] = replace(states[name], config={**states[name].config, "max.message.bytes": str(size_bytes)})
 
 
 def _only(states: dict[str, TopicState]) -> Finding:
@@ -62,14 +67,30 @@ class TestRules:
     @pytest.mark.parametrize("name", [TOPICS.raw, TOPICS.backfill, BETWEEN[-1]])
     def test_the_largest_record_of_every_input_must_fit_into_a_letter(self, name: str) -> None:
         """L6, also where somebody raised the limit of one input topic alone."""
-        finding = _only(_with(name, max_message_bytes="20000000"))
-        needed = 20_000_000 + LETTER_HEADERS_MAX_BYTES + RECORD_OVERHEAD_BYTES
+        states = _with(name, max_message_bytes="20000000")
+        found = judge(states, TOPICS, BETWEEN)
+        assert [(finding.level, finding.topic) for finding in found] == [
+            (Level.ERROR, topic) for topic in (*TOPICS.retries(), LETTERS)
+        ]
+        assert all(name in finding.message for finding in found)
+        assert "retries could not be written" in found[0].message
+        needed = 20_000_000 + MAX_NOTE_BYTES + RECORD_OVERHEAD_BYTES
+        assert found[0].way_out.endswith(f"max.message.bytes={needed}")
+        for topic in TOPICS.retries():
+            _enlarge(states, topic, needed)
+        finding = _only(states)
+        needed += LETTER_HEADERS_MAX_BYTES + RECORD_OVERHEAD_BYTES
         assert (finding.level, finding.topic) == (Level.ERROR, LETTERS)
-        assert name in finding.message
+        assert TOPICS.retry("now") in finding.message, "what lies in a retry topic may become a letter, too"
         assert finding.way_out.endswith(f"max.message.bytes={needed}")
-        enough = _with(name, max_message_bytes="20000000")
-        enough[LETTERS] = replace(enough[LETTERS], config={**enough[LETTERS].config, "max.message.bytes": str(needed)})
-        assert judge(enough, TOPICS, BETWEEN) == []
+        _enlarge(states, LETTERS, needed)
+        assert judge(states, TOPICS, BETWEEN) == []
+
+    def test_marks_are_compacted_and_never_too_old(self) -> None:
+        finding = _only(_with(TOPICS.replays, cleanup_policy="compact,delete"))
+        assert (finding.level, finding.topic) == (Level.ERROR, TOPICS.replays)
+        assert "replayed again" in finding.message
+        assert judge(_with(TOPICS.replays, retention_ms="1000"), TOPICS, BETWEEN) == []
 
     def test_the_completed_topic_is_no_input(self) -> None:
         assert judge(_with(TOPICS.completed, max_message_bytes="20000000"), TOPICS, BETWEEN) == []
@@ -178,10 +199,9 @@ class TestOnKafka:
     def test_limits_that_somebody_made_too_small_are_found(self, place: Place) -> None:
         create_topics(place.client, place.plans[1:], partitions=2, replication_factor=1)
         place.create_roomy_raw()
-        until(lambda: len(place.serious()) == 4, timeout_seconds=20, what="the findings")
-        letters = place.topics.dead_letter
+        until(lambda: len(place.serious()) == 8, timeout_seconds=20, what="the findings")
         assert [(finding.level, finding.topic) for finding in place.serious()] == [
-            (Level.ERROR, letters),
+            *((Level.ERROR, name) for name in (*place.topics.retries(), place.topics.dead_letter)),
             *((Level.INFO, name) for name in place.between),
         ]
 

@@ -23,7 +23,8 @@ from tests.library.conftest import PAGE, Installed
 from tests.services import leash
 from tests.services.waiting import until
 
-TOPICS = ("raw", "raw.backfill", "transparent", "completed", "dead-letter")
+RETRIES = ("retry.now", "retry.10s", "retry.1m", "retry.10m")
+TOPICS = ("raw", "raw.backfill", "transparent", *RETRIES, "completed", "dead-letter")
 MYPY = "[mypy]\nstrict = true\n[mypy-pyvips.*]\nignore_missing_imports = true\n"
 
 

@@ -82,6 +82,34 @@ def test_stages_may_be_reordered_dropped_and_repeated() -> None:
         ([{**REMOVE, "name": "Remove BG"}], "stages.0.name: wrong value, got 'Remove BG'"),
         ([{**REMOVE, "deadline": 5}], "stages.0.deadline: unknown field"),
         ([{**REMOVE, "deadline_seconds": 0}], "stages.0.deadline_seconds: wrong value, got 0"),
+        (
+            [{**REMOVE, "retries": {"source-mising": ["1m"]}}],
+            "unknown reason 'source-mising'; did you mean source-missing?",
+        ),
+        (
+            [{**REMOVE, "retries": {"moon": ["1m"]}}],
+            "retries: unknown reason 'moon'; known: source-refused, source-mis",
+        ),
+        (
+            [{**REMOVE, "retries": {"source-missing": ["1min"]}}],
+            "retries.source-missing: unknown delay '1min'; did you mean 1m",
+        ),
+        ([{**REMOVE, "retries": {"source-missing": ["1d"]}}], "retries.source-missing: unknown delay '1d'"),
+        (
+            [{**REMOVE, "retries": {"source-missing": ["now"]}}],
+            "retries.source-missing: now is for a person's replay; known: 10s, 1m, 10m",
+        ),
+        ([{**REMOVE, "retries": {"source-missing": ["1m"] * 11}}], "retries.source-missing: 11 delays; at most 10"),
+        (
+            [{**REMOVE, "retries": {"ambiguous-submit": ["1m"]}}],
+            "stage remove-bg: retries.ambiguous-submit: buying again is a person's decision; it is never",
+        ),
+        ([{**REMOVE, "retries": {"invalid-event": ["1m"]}}], "retries.invalid-event: the same bytes fail again"),
+        (
+            [{**REMOVE, "retries": {"bug": [10]}}],
+            "stages.0.retries.bug.0: wrong value, got 10, expected a valid string",
+        ),
+        ([{**REMOVE, "retries": ["bug"]}], "stages.0.retries: wrong value, got ['bug'], expected a valid dictionary"),
         ([], "stages: wrong value"),
     ],
 )
@@ -109,6 +137,22 @@ def test_a_file_is_read_from_its_path_or_refused_by_name(tmp_path: Path) -> None
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(Misconfigured, match=r"mine\.yaml cannot be read: it is not UTF-8 text"):
         load_pipeline(path)
+
+
+def test_a_stage_tries_again_by_default_and_its_file_changes_that_by_reason() -> None:
+    (plain, changed) = pipeline(
+        REMOVE, {**UPSCALE, "retries": {"job-overdue": [], "bug": "10s", "source-missing": ["10s", "1m"]}}
+    ).stages
+    assert plain.retry_plan == {Reason.RETRIES_EXHAUSTED: ("1m", "10m"), Reason.JOB_OVERDUE: ("10m",)}
+    assert changed.retry_plan == {
+        Reason.RETRIES_EXHAUSTED: ("1m", "10m"), Reason.BUG: ("10s",), Reason.SOURCE_MISSING: ("10s", "1m"),
+    }  # fmt: skip
+    assert plain == pipeline({**REMOVE, "retries": {}}).stages[0]
+
+
+def test_every_stage_reads_every_retry_topic() -> None:
+    retries = tuple(f"product-images.retry.{delay}" for delay in ("now", "10s", "1m", "10m"))
+    assert default_pipeline().reads("upscale", TOPICS) == ("product-images.transparent", *retries)
 
 
 def test_an_unknown_stage_is_suggested() -> None:

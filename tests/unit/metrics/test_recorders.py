@@ -19,6 +19,7 @@ from stream.pipeline import default_pipeline
 from stream.quota.port import AskKind
 from stream.topics import Topics
 
+STAGES = ("remove-bg", "upscale", "lifestyle", "thumbnails")
 VERBS = [name for name, _ in inspect.getmembers(Recorder, inspect.isfunction) if not name.startswith("_")]
 VALUES: dict[Any, Any] = {
     str: "remove-bg", int: 3, float: 1.5, Decimal: Decimal("2.5"), bool: True, float | None: None, int | None: None,
@@ -71,10 +72,10 @@ def test_counters_count_what_they_say() -> None:
 
 def test_known_series_exist_before_anything_happened() -> None:
     now = series(_prometheus())
-    for stage in ("remove-bg", "upscale", "lifestyle", "thumbnails"):
+    for stage in STAGES:
         for reason in Reason:
             assert now["skustream_dead_letters_total", (("reason", reason.value), ("stage", stage))] == 0
-        for outcome in (*OutcomeKind, "dead-letter"):
+        for outcome in (*OutcomeKind, "postponed", "dead-letter"):
             assert now["skustream_events_finished_total", (("outcome", str(outcome)), ("stage", stage))] == 0
     for resource in Resource:
         assert now["skustream_intake_paused", (("resource", resource.value),)] == 0
@@ -87,6 +88,7 @@ def test_known_series_exist_before_anything_happened() -> None:
             ("upscale", "product-images.transparent"),
             ("lifestyle", "product-images.upscaled"),
             ("thumbnails", "product-images.lifestyle"),
+            *((stage, topic) for stage in STAGES for topic in Topics().retries()),
         ]
     }
     assert ("skustream_job_seconds_count", (("operation", "thumbnails"), ("state", "failed"))) not in now
