@@ -10,6 +10,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+import yaml
 from confluent_kafka import Producer
 
 from tests.composed import photos
@@ -29,6 +30,8 @@ _silence.propagate = False
 PARTITIONS = 3
 STAGES = ("remove-bg", "upscale", "lifestyle", "thumbnails")
 BETWEEN = ("transparent", "upscaled", "lifestyle")
+SHIPPED = Path(__file__).parents[2] / "stream" / "pipeline.yaml"
+AT_ONCE: dict[str, list[str]] = {"retries-exhausted": [], "job-overdue": []}
 RETRIES = ("retry.now", "retry.10s", "retry.1m", "retry.10m")
 TOPICS = ("raw", "raw.backfill", *BETWEEN, *RETRIES, "completed", "dead-letter")
 SETTINGS = {
@@ -64,6 +67,7 @@ class Plant:
             create_topic(kafka, self.topic(name), partitions=PARTITIONS)
         for name in ("raw.backfill", *RETRIES):
             create_topic(kafka, self.topic(name))
+        self.pipeline()
         self.provider = Provider(folder, behaviour)
         self.watcher = Watcher(kafka, [self.topic("completed"), self.topic("dead-letter")], partitions=PARTITIONS)
         options = {"bootstrap.servers": kafka.bootstrap_servers, "acks": "all", "linger.ms": 0,
@@ -86,6 +90,18 @@ class Plant:
             logs=tuple(worker.log for worker in self.workers),
         )  # fmt: skip
 
+    def pipeline(self, **fields: Any) -> str:
+        """The path of the shipped pipeline with these fields for each stage.
+
+        By default nothing is postponed: an attempt that was spent for no good reason shows at once, as a letter.
+        """
+        map_ = yaml.safe_load(SHIPPED.read_text())
+        for stage in map_["stages"]:
+            stage |= {"retries": AT_ONCE, **fields}
+        path = self.folder / "pipeline.yaml"
+        path.write_text(yaml.safe_dump(map_))
+        return str(path)
+
     # Hands.
 
     def worker(self, *stages: str, **settings: str) -> WorkerProcess:
@@ -95,6 +111,7 @@ class Plant:
             "PIXELAPI_BASE": self.provider.base_url,
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "SKUSTREAM_TOPIC_PREFIX": self.prefix,
+            "SKUSTREAM_PIPELINE": str(self.folder / "pipeline.yaml"),
             **self._store(),
         }
         name = f"worker-{len(self.workers) + 1}"

@@ -13,12 +13,13 @@ from stream.broker.port import InRecord
 from stream.cli.front import Exit
 from stream.cli.main import app
 from stream.core.errors import Reason, Rejected, Resource
+from stream.core.reasons import CARDS
 from stream.events import Frozen, Origin, Priority, RawEvent, read_raw
 from stream.ledger.port import LedgerState
 from stream.metrics.catalogue import CATALOGUE, PREFIX
 from stream.notifications.pattern import DEFAULT_PATTERN, KeyPattern
 from stream.notifications.reading import EntryReader
-from stream.pipeline import default_pipeline
+from stream.pipeline import default_pipeline, read_pipeline
 from stream.prices import load_prices, shipped_books
 from stream.records import Terminal, first_record, read_stage_record
 from stream.runtime.dead_letters import write_letter
@@ -88,6 +89,17 @@ def test_every_reason_says_whose_fault_it_is_whether_to_replay_and_what_to_do() 
     table = [row for row in rows((DOCS / "reasons.md").read_text()) if len(row) == 4]
     assert [code(row[0])[0] for row in table] == list(Reason)
     assert all(all(cells) for cells in table)
+
+
+def test_the_retries_shown_pass_the_lint() -> None:
+    text = (DOCS / "reasons.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    stage = read_pipeline(f"stages:\n{shown}", source="reasons.md").stages[0]
+    assert Reason.JOB_OVERDUE not in stage.retry_plan
+    told = section(DOCS / "reasons.md", "What is tried again first")
+    sentence = re.findall(r"`\[\]` is a letter at once\. (.*?) may wait", told, re.DOTALL)[0]
+    plain = set(re.findall(r"`([a-z-]+)`", sentence))
+    assert plain | {"retries-exhausted", "job-overdue"} == {word for word, card in CARDS.items() if card.may_wait}
 
 
 def test_the_page_for_pim_engineers_sorts_every_reason() -> None:
