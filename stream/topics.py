@@ -11,6 +11,7 @@ from stream.records import MAX_RECORD_BYTES
 from stream.retries import MAX_NOTE_BYTES, RETRY_DELAYS
 
 DEFAULT_PREFIX = "product-images"
+LETTERS = ".dead-letter"
 BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
 """On entry topics: one clock orders events across partitions (decision 0007), and an event that says it is old is not
 deleted before it is read."""
@@ -61,7 +62,7 @@ class Topics:
     @property
     def dead_letter(self) -> str:
         """Letters (L6)."""
-        return f"{self.prefix}.dead-letter"
+        return f"{self.prefix}{LETTERS}"
 
     @property
     def replays(self) -> str:
@@ -92,6 +93,12 @@ class Topics:
     def entries(self) -> dict[str, Priority]:
         """The entry topics and the priority each one means."""
         return {self.raw: Priority.LIVE, self.backfill: Priority.BACKFILL}
+
+    @classmethod
+    def beside(cls, dead_letter: str) -> "Topics | None":
+        """The names beside a dead-letter topic; None where it is not named as ours are."""
+        prefix = dead_letter.removesuffix(LETTERS)
+        return None if prefix == dead_letter else cls(prefix)
 
     def plans(self, between: Iterable[str]) -> list[TopicPlan]:
         """Every topic a pipeline needs; `between` are the stage topics of `Pipeline.topics_between`."""

@@ -29,6 +29,8 @@ class InRecord:
     value: bytes | None
     timestamp_ms: int
     headers: Headers = ()
+    is_append_time: bool = False
+    """Whether `timestamp_ms` is when the broker took it, not when its sender made it."""
 
     @property
     def size_bytes(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, TopicPartition
 
 from stream.broker.port import Committed, InRecord, LinkBroken, Partition
 
@@ -34,6 +34,7 @@ def record_of(read: Any) -> InRecord:
         value=read.value(),
         timestamp_ms=timestamp_ms if kind else 0,
         headers=tuple(read.headers() or ()),
+        is_append_time=kind == TIMESTAMP_LOG_APPEND_TIME,
     )
 
 

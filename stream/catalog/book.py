@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from stream.broker.port import InRecord
 from stream.events import CLEARLY_MS, DEFAULT_IMAGE_ID
 from stream.records import Status
+from stream.retries import PREFIX
 
 MAX_CREDITS = Decimal(10**12)
 Image = tuple[str, str]
@@ -99,7 +100,8 @@ class Book:
         if fields is None:
             return
         try:
-            told = {name.removeprefix("skustream."): (value or b"").decode() for name, value in record.headers}
+            ours = ((name, value or b"") for name, value in record.headers if name.startswith(PREFIX))
+            told = {name.removeprefix(PREFIX): value.decode() for name, value in ours}
             numbers = (int(told["origin.partition"]), int(told["origin.offset"]), int(told["origin.index"]))
             end = End(
                 Fate.FAILED, int(told["replay"]), record.timestamp_ms, record.offset, _paid(record.value),

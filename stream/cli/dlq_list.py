@@ -15,7 +15,7 @@ from stream.cli.front import AsJson, Config, Servers, TopicPrefix
 from stream.core.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from stream.letters.filters import State
     from stream.letters.letter import Letter
@@ -29,7 +29,7 @@ LIST_EXAMPLES = """Examples:
 
   skustream dlq list --newest --limit 20
 
-  skustream dlq list --where "attempts > `3` && contains(error, '404')" --limit 0 --json
+  skustream dlq list --where 'attempts > `3` && contains(error, `"404"`)' --limit 0 --json
 
   skustream dlq list --topic connect-dlq --state any
 
@@ -49,9 +49,9 @@ Ends with 130 on Ctrl-C, with 0 after --limit letters.
 CELLS = (
     "letter", "time", "state", "stage", "reason", "sku_id", "image_id", "batch_id", "attempts", "replay", "error",
 )  # fmt: skip
-WIDTHS = (("letter", 10), ("time", 20), ("state", 9), ("stage", 12), ("reason", 18), ("sku_id", 20), ("error", 0))
-"""Of the table on a terminal; the last column takes the rest."""
-NARROWEST = 20
+WIDTHS = (("letter", 10), ("time", 14), ("state", 9), ("stage", 11), ("reason", 17), ("sku_id", 16))
+"""Of the table on a terminal; the error takes the rest of the line, if that is something."""
+NARROWEST = 16
 MAX_CELL_CHARACTERS = 1_000
 
 
@@ -133,15 +133,25 @@ def _shower(*, as_json: bool) -> "Callable[[Row], None]":
         return lambda row: typer.echo(json_line(row))
     if not sys.stdout.isatty():
         return lambda row: typer.echo("\t".join(_cell(row, name) for name in CELLS))
-    rest = max(NARROWEST, shutil.get_terminal_size().columns - sum(width + 1 for _, width in WIDTHS))
-    typer.echo(_line({name: name.removesuffix("_id").upper() for name, _ in WIDTHS}, rest))
-    return lambda row: typer.echo(_line({**row, "letter": f"{row['partition']}/{row['offset']}"}, rest))
+    rest = shutil.get_terminal_size().columns - sum(width + 1 for _, width in WIDTHS)
+    widths = (*WIDTHS, ("error", rest)) if rest >= NARROWEST else WIDTHS
+    typer.echo(_line({name: name.removesuffix("_id").upper() for name, _ in widths}, widths))
+    return lambda row: typer.echo(_line(_short(row), widths))
 
 
-def _line(row: "Row", rest: int) -> str:
+def _short(row: "Row") -> "Row":
+    """For a table: within the topic, and without the year."""
+    return {
+        **row,
+        "letter": f"{row['partition']}/{row['offset']}",
+        "time": str(row["time"] or "")[5:19].replace("T", " "),
+    }
+
+
+def _line(row: "Row", widths: "Sequence[tuple[str, int]]") -> str:
     from rich.cells import set_cell_size  # noqa: PLC0415 - help stays quick
 
-    return " ".join(set_cell_size(_cell(row, name), width or rest) for name, width in WIDTHS).rstrip()
+    return " ".join(set_cell_size(_cell(row, name), width) for name, width in widths).rstrip()
 
 
 def _cell(row: "Row", name: str) -> str:

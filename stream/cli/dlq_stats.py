@@ -28,6 +28,9 @@ COLUMNS = (
     "stage", "reason", "letters", "distinct", "oldest", "newest", "credits", "credits_in_doubt", "open", "replayed",
     "discarded",
 )  # fmt: skip
+MAYBE = ("credits", "credits_in_doubt", "replayed", "discarded")
+"""Not in a table where all of them are zero."""
+TIMES = ("oldest", "newest")
 MAX_NAME_CHARACTERS = 60
 
 
@@ -76,22 +79,30 @@ def _tell(groups: list[dict[str, Any]], total: dict[str, Any]) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    shown = [name for name in COLUMNS if name not in MAYBE or total[name] not in {0, "0"}]
     table = Table(box=None, pad_edge=False, show_footer=len(groups) > 1)
-    for name, footer in zip(COLUMNS, _cells(total), strict=True):
-        justify: Any = "left" if name in {"stage", "reason", "oldest", "newest"} else "right"
+    for name in shown:
+        justify: Any = "left" if name in {"stage", "reason", *TIMES} else "right"
         heading = "in doubt" if name == "credits_in_doubt" else name
-        table.add_column(heading, footer=Text(footer), justify=justify, overflow="fold")
+        table.add_column(heading, footer=Text(_shown(total, name)), justify=justify, overflow="fold")
     for group in groups:
-        table.add_row(*(Text(cell) for cell in _cells(group)))
+        table.add_row(*(Text(_shown(group, name)) for name in shown))
     Console(highlight=False, markup=False).print(table)
 
 
+def _shown(figures: dict[str, Any], name: str) -> str:
+    """For a table: numbers by thousands, times without the year."""
+    value = figures[name]
+    if name in TIMES:
+        return str(value or "")[5:16].replace("T", " ")
+    return f"{value:,}" if isinstance(value, int) else _cell(value)
+
+
 def _cells(figures: dict[str, Any]) -> Iterator[str]:
+    return (_cell(figures[name]) for name in COLUMNS)
+
+
+def _cell(value: object) -> str:
     from stream.letters.masking import printable  # noqa: PLC0415 - help stays quick
 
-    for name in COLUMNS:
-        value = figures[name]
-        if isinstance(value, int):
-            yield f"{value:,}" if sys.stdout.isatty() else str(value)
-        else:
-            yield printable(str(value or ""), MAX_NAME_CHARACTERS)
+    return "" if value is None else printable(str(value), MAX_NAME_CHARACTERS)

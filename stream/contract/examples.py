@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from stream.broker.port import InRecord
+from stream.contract import words
 from stream.core.errors import Reason
 from stream.events import Origin, Priority
 from stream.pipeline import RAW_ASSET, Pipeline
@@ -73,7 +74,8 @@ def letter(pipeline: Pipeline, topics: Topics) -> tuple[dict[str, str], dict[str
     past.failed(Attempt(TIMESTAMP_MS + 5_000, verdict.reason, error))
     stage = pipeline.stages[0].name
     written = write_letter(topics.dead_letter, stage, record, verdict, past=past, read=_read(SMALLEST, topics))
-    return {name: (value or b"").decode() for name, value in written.headers}, _json(written.value or b"")
+    text = {name: value or b"" for name, value in written.headers if name not in words.LETTER_BINARY}
+    return {name: value.decode() for name, value in text.items()}, _json(written.value or b"")
 
 
 def _in_record(event: dict[str, Any], topics: Topics) -> InRecord:

@@ -62,7 +62,7 @@ def completed() -> Schema:
 
 
 def letter_headers() -> Schema:
-    """The headers of a letter, each a text in UTF-8. Its value is whatever bytes the stage could not take."""
+    """The headers of a letter. Its value is whatever bytes the stage could not take."""
     schema: Schema = {
         "type": "object",
         "properties": {
@@ -71,12 +71,18 @@ def letter_headers() -> Schema:
         },
         "required": list(words.LETTER_ALWAYS),
     }
+    for name, text in words.LETTER_ELSEWHERE.items():
+        kind = {} if name in words.LETTER_BINARY else {"type": "string"}
+        schema["properties"][name] = {**kind, "description": text}
     for name in words.LETTER_NUMBERS:
         schema["properties"][name]["pattern"] = "^[0-9]+$"
     schema["properties"]["skustream.reason"]["enum"] = [reason.value for reason in Reason]
     schema["properties"]["skustream.priority"]["enum"] = [priority.value for priority in Priority]
     return _titled(
-        schema, "Headers of a letter", "The rest of a letter is the failed record: key and value as they came."
+        schema,
+        "Headers of a letter",
+        "Texts in UTF-8; only Spring's numbers (kafka_dlt-original-*) are bytes: decode what you know, not everything."
+        " The rest of a letter is the failed record: key and value as they came.",
     )
 
 

@@ -61,6 +61,7 @@ LETTER_ALWAYS = {
     "skustream.stage": "The stage that gave up.",
     "skustream.reason": "Why, as one word of a closed list (docs/reasons.md).",
     "skustream.error": "Why, as a sentence for a person.",
+    "skustream.fingerprint": "Equal for repeats: the same content, failing in the same stage for the same reason.",
     "skustream.attempts": "Tries that failed, the last one included, those before a delayed retry too.",
     "skustream.replay": "0 for the event itself, n for its nth replay.",
     "skustream.input.topic": "The record that failed: its topic.",
@@ -80,6 +81,31 @@ LETTER_SOMETIMES = {
     "skustream.credits-in-doubt": "`ambiguous-submit`: the price of the submit whose fate is unknown.",
     "skustream.traceback": "`bug`: where it broke.",
 }
+_INPUT = "For tools that know {} letters: the record that failed: its {}."
+_KIND = "For tools that know {} letters: `skustream.` and the reason, in place of an exception's class."
+LETTER_ELSEWHERE = {
+    "__connect.errors.topic": _INPUT.format("Kafka Connect's", "topic"),
+    "__connect.errors.partition": _INPUT.format("Kafka Connect's", "partition"),
+    "__connect.errors.offset": _INPUT.format("Kafka Connect's", "offset"),
+    "__connect.errors.connector.name": "The same: always `skustream`.",
+    "__connect.errors.task.id": "The same: always 0.",
+    "__connect.errors.stage": "The same: the stage that gave up.",
+    "__connect.errors.class.name": "The same: what ran it.",
+    "__connect.errors.exception.class.name": _KIND.format("Kafka Connect's"),
+    "__connect.errors.exception.message": "The same: the sentence for a person.",
+    "__connect.errors.exception.stacktrace": "The same: where it broke, if it fits whole.",
+    "kafka_dlt-original-topic": _INPUT.format("Spring's", "topic"),
+    "kafka_dlt-original-partition": _INPUT.format("Spring's", "partition") + " 4 bytes, big-endian.",
+    "kafka_dlt-original-offset": _INPUT.format("Spring's", "offset") + " 8 bytes, big-endian.",
+    "kafka_dlt-original-timestamp": _INPUT.format("Spring's", "time, Unix ms") + " 8 bytes, big-endian; -1 for none.",
+    "kafka_dlt-original-timestamp-type": "The same: CreateTime, LogAppendTime or NoTimestampType.",
+    "kafka_dlt-original-consumer-group": "The same: the stage's consumer group.",
+    "kafka_dlt-exception-fqcn": _KIND.format("Spring's"),
+    "kafka_dlt-exception-message": "The same: the sentence for a person.",
+    "kafka_dlt-exception-stacktrace": "The same: where it broke, if it fits whole.",
+}
+LETTER_BINARY = frozenset(f"kafka_dlt-original-{what}" for what in ("partition", "offset", "timestamp"))
+"""Headers that are no text."""
 LETTER_NUMBERS = frozenset(
     {
         "skustream.origin.partition", "skustream.origin.offset", "skustream.origin.index",

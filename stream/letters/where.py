@@ -15,7 +15,8 @@ from stream.core.complaints import suggestion
 from stream.core.errors import Misconfigured, shown
 
 MAX_CHARACTERS = 1_000
-EXAMPLE = "attempts > `3` && contains(error, '404')"
+EXAMPLE = "'attempts > `3` && contains(error, `\"404\"`)'"
+"""In the quotes of a shell: backticks would run a command in double ones."""
 
 
 class CannotTell(Exception):

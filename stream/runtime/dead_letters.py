@@ -5,8 +5,9 @@ Comes in: the input record and a `DeadLetter` verdict. Goes out: one record for 
 
 from stream.broker.port import Headers, InRecord, OutRecord
 from stream.events import Origin
-from stream.records import StageRecord, event_id_of
+from stream.records import StageRecord, event_id_of, fingerprint
 from stream.retries import encode_history
+from stream.runtime import foreign_headers
 from stream.runtime.past import Past
 from stream.runtime.verdict import DeadLetter
 from stream.topics import LETTER_HEADERS_MAX_BYTES
@@ -34,7 +35,8 @@ def write_letter(
     not be read; a retry record's note tells that too.
     """
     origin, timestamp_ms, replay = _whose(record, past, read, index)
-    fields = {
+    error = _cut(verdict.error, MAX_ERROR_BYTES)
+    fields: dict[str, str | bytes] = {
         "skustream.origin.topic": origin.topic,
         "skustream.origin.partition": str(origin.partition),
         "skustream.origin.offset": str(origin.offset),
@@ -42,7 +44,10 @@ def write_letter(
         "skustream.origin.timestamp": str(timestamp_ms),
         "skustream.stage": stage,
         "skustream.reason": verdict.reason.value,
-        "skustream.error": _cut(verdict.error, MAX_ERROR_BYTES),
+        "skustream.error": error,
+        "skustream.fingerprint": fingerprint(
+            read.event if read else None, record.value, stage=stage, reason=verdict.reason.value
+        ),
         "skustream.attempts": str(past.attempts),
         "skustream.replay": str(replay),
         "skustream.input.topic": record.topic,
@@ -56,8 +61,11 @@ def write_letter(
         fields["skustream.image-id"] = read.event.image_id
         fields["skustream.priority"] = read.priority.value
     fields |= {f"skustream.{name}": _cut(fact, MAX_FACT_BYTES) for name, fact in verdict.facts.items()}
-    if verdict.traceback:
-        fields["skustream.traceback"] = _cut(verdict.traceback, MAX_TRACEBACK_BYTES)
+    fields |= foreign_headers.places(topic, stage, record, verdict)
+    traceback = _cut(verdict.traceback, MAX_TRACEBACK_BYTES)
+    if traceback:
+        fields["skustream.traceback"] = traceback
+    fields |= {**foreign_headers.messages(error), **foreign_headers.traces(traceback)}
     return OutRecord(topic, key=record.key, value=record.value, headers=_bounded(fields))
 
 
@@ -71,17 +79,16 @@ def _whose(record: InRecord, past: Past, read: StageRecord | None, index: int) -
     return here, record.timestamp_ms, 0
 
 
-def _bounded(fields: dict[str, str]) -> Headers:
-    """Headers within the limit that `topics check` leaves room for: what comes last (the traceback) is cut to fit."""
+def _bounded(fields: dict[str, str | bytes]) -> Headers:
+    """Headers within the limit that `topics check` leaves room for: text is cut, bytes go whole or not at all."""
     headers: list[tuple[str, bytes]] = []
     left = LETTER_HEADERS_MAX_BYTES
-    for name, text in fields.items():
+    for name, content in fields.items():
         room = left - len(name.encode()) - HEADER_FRAME_BYTES
-        if room < 0:
-            break
-        value = _cut(text, room).encode(errors="replace")
-        left = room - len(value)
-        headers.append((name, value))
+        value = content if isinstance(content, bytes) else _cut(content, max(0, room)).encode(errors="replace")
+        if len(value) <= room:
+            left = room - len(value)
+            headers.append((name, value))
     return tuple(headers)
 
 

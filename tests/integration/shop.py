@@ -145,7 +145,8 @@ class Worktable:
     def letter(self, sku_id: str) -> dict[str, str]:
         """The headers of the letter for `sku_id`."""
         item = next(item for item in self.delivered if item.image is not None and item.image[0] == sku_id)
-        return {name.removeprefix("skustream."): (value or b"").decode() for name, value in item.record.headers}
+        ours = ((name, value or b"") for name, value in item.record.headers if name.startswith("skustream."))
+        return {name.removeprefix("skustream."): value.decode() for name, value in ours}
 
     async def vanish(self) -> None:
         """Its walks are called off; what must not be cut runs on."""

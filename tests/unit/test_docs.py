@@ -16,6 +16,9 @@ from stream.core.errors import Reason, Rejected, Resource
 from stream.core.reasons import CARDS
 from stream.events import Frozen, Origin, Priority, RawEvent, read_raw
 from stream.ledger.port import LedgerState
+from stream.letters.dialects import read_letter
+from stream.letters.document import document
+from stream.letters.letter import Dialect
 from stream.metrics.catalogue import CATALOGUE, PREFIX
 from stream.notifications.pattern import DEFAULT_PATTERN, KeyPattern
 from stream.notifications.reading import EntryReader
@@ -166,7 +169,12 @@ def letter_headers() -> set[str]:
     origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
     read = first_record(value, origin, timestamp_ms=0, priority=Priority.LIVE, started_at=0.0)
     verdict = DeadLetter(Reason.BUG, "error", traceback="where", facts=dict.fromkeys(LETTER_FACTS, "1"))
-    return {name for name, _ in write_letter("letters", "upscale", record, verdict, past=Past(), read=read).headers}
+    return {
+        name
+        for name, _ in write_letter(
+            "product-images.dead-letter", "upscale", record, verdict, past=Past(), read=read
+        ).headers
+    }
 
 
 def test_the_headers_of_a_letter_are_all_described() -> None:
@@ -242,3 +250,28 @@ def test_the_names_and_links_of_a_page_exist(page: Path) -> None:
     assert {name for name in re.findall(r"\bskustream_[a-z0-9_]+", text) if name.startswith(PREFIX)} <= metrics
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_document_of_a_letter_is_described() -> None:
+    letter = read_letter(InRecord("t", 0, 0, None, None, 0))
+    table = rows(section(DOCS / "dead-letters.md", "The document"))
+    assert {name for row in table for name in code(row[0])} == document(letter).keys()
+    assert {name for row in table for name in code(row[1]) if row[0] == "`dialect`"} == set(Dialect)
+
+
+def test_the_options_of_letters_are_described() -> None:
+    table = rows(section(DOCS / "dead-letters.md", "Choosing"))
+    told = {name for row in table[:6] for name in code(row[0])}
+    command = get_command(app)
+    listing = getattr(command, "commands", {})["dlq"].commands["list"]
+    others = {
+        "--limit",
+        "--newest",
+        "--distinct",
+        "--config",
+        "--bootstrap-servers",
+        "--topic-prefix",
+        "--json",
+        "--help",
+    }
+    assert told == {name for option in listing.params for name in option.opts if name.startswith("--")} - others

@@ -221,7 +221,7 @@ def read_returned(record: InRecord, note: RetryNote) -> Reading:
 
 
 def headers(end: End) -> dict[str, str]:
-    return {name: (value or b"").decode() for name, value in end.record.headers}
+    return {name: (value or b"").decode() for name, value in end.record.headers if name.startswith("skustream.")}
 
 
 def scripted(*errors: Exception | None) -> Behaviour:
