@@ -17,7 +17,7 @@ from stream.console.index import BatchView, Index
 from stream.console.paper import duration, link, paged
 from stream.console.pictures import Picture, unit_of
 from stream.console.site import Site, page, site_of, word
-from stream.core.complaints import harmless
+from stream.letters.masking import masked
 
 BATCHES_PER_PAGE = 25
 IN_PROGRESS = "in progress"
@@ -125,7 +125,7 @@ def _line(index: Index, entry: Entry) -> Line:
     key, is_clear = ("", False) if best is None else (best.key, best.content_type == "image/png")
     if end is None:
         return Line(sku_id, image_id, status, "", "", "", None, 0, unit, key, is_clear)
-    paid, error = end.credits + end.job_credits, str(harmless(end.error))
+    paid, error = end.credits + end.job_credits, masked(end.error)
     return Line(sku_id, image_id, status, end.reason, error, end.stage, paid, end.timestamp_ms, unit, key, is_clear)
 
 

@@ -35,7 +35,7 @@ class Frame:
     width: int
     height: int
     bytes: int
-    credits: Decimal
+    credits: Decimal | None
     seconds: float
     content_type: str
 

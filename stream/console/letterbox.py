@@ -14,15 +14,17 @@ import orjson
 
 from stream.broker.port import InRecord
 from stream.console.pictures import Picture, pack, unit_of, unpack
-from stream.core.complaints import harmless
 from stream.letters.dialects import read_letter
 from stream.letters.letter import Dialect, Letter, LetterId
+from stream.letters.masking import masked
 from stream.replays.book import take_marks
 from stream.replays.marks import Mark, Marks
 
 MAX_LETTERS = 200_000
 """The newest ones are kept, about 500 bytes each; what was dropped is told."""
 MAX_ERROR = 300
+MASKED_CHARACTERS = 2_000
+"""Cut after masking: half a signature is one too."""
 MAX_WORD = 200
 KEPT_PER_IMAGE = 20
 
@@ -120,8 +122,8 @@ class Letterbox:
 
 
 def row_of(letter: Letter) -> LetterRow:
-    """The letter, cut to what a list shows. A URL in its error loses its query: that may be a secret."""
-    error = str(harmless(letter.error[:MAX_ERROR]))
+    """The letter, cut to what a list shows. What is a secret in its error is masked."""
+    error = masked(letter.error[:MASKED_CHARACTERS])[:MAX_ERROR]
     sku_id, image_id = letter.sku_id[:MAX_WORD], letter.image_id[:MAX_WORD]
     return LetterRow(
         at=LetterId(sys.intern(letter.at.topic), letter.at.partition, letter.at.offset),

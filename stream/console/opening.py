@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stream.broker.scan import Scanner
@@ -26,7 +27,7 @@ from stream.console.site import Site
 from stream.console.watching import REFRESH_SECONDS, Watcher
 from stream.core.clock import Clock, SystemClock
 from stream.doors import open_objects
-from stream.letters.finding import LITTLE_MEMORY
+from stream.letters.finding import LITTLE_MEMORY, find_letter
 from stream.objects.port import ObjectStore
 from stream.settings import Settings
 from stream.topics import Topics
@@ -68,7 +69,10 @@ async def open_console(
         with tempfile.TemporaryDirectory(prefix="skustream-console-") as folder:
             shelf = Shelf(objects, Path(folder), max_bytes=settings.max_download_bytes)
             guard = Guard(access, Sessions(clock), Guesses(clock), owner=owner(), port=settings.console_port)
-            site = Site(watcher.index, watcher, shelf, guard, clock, allow_replay=settings.console_allow_replay)
+            site = Site(
+                watcher.index, watcher, shelf, guard, clock, allow_replay=settings.console_allow_replay,
+                find_letter=partial(find_letter, settings.kafka_client()),
+            )  # fmt: skip
             async with _watched(watcher, objects, clock):
                 listening = await listen(application(site), settings.console_host, settings.console_port)
                 try:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from stream.console import batch_pages, entrance, gallery_pages, picture_pages
+from stream.console import batch_pages, entrance, gallery_pages, letter_pages, picture_pages
 from stream.console.guard import LOGIN, MAX_BODY_BYTES, STATIC, VISIT, harden
 from stream.console.paper import STATIC_FILES, static_content
 from stream.console.site import SITE, Site, page, site_of
@@ -34,6 +34,8 @@ def application(site: Site) -> web.Application:
     app.router.add_get("/batch", batch_pages.batch)
     app.router.add_get("/gallery", gallery_pages.gallery)
     app.router.add_get("/image", gallery_pages.image)
+    app.router.add_get("/letters", letter_pages.letters)
+    app.router.add_get("/letter", letter_pages.letter)
     app.router.add_get("/picture", picture_pages.picture)
     app.router.add_get("/preview", picture_pages.preview)
     app.router.add_get(STATIC + "{name}", _static)
@@ -95,6 +97,8 @@ async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _refusal(request, answer.status, answer.reason, answer.text or "")
     except Unavailable as error:
         return _refusal(request, 503, "Something is not available", f"{error.resource.value}: {error}")
+    except Misconfigured as error:
+        return _refusal(request, 500, "Something is not set up", str(error))
     except CorruptDocument as error:
         return _refusal(request, 500, "A document cannot be read", str(error))
     except (ConnectionResetError, TimeoutError):  # the browser left, or is too slow

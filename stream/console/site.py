@@ -3,7 +3,7 @@
 Comes in: a request that the guard has let pass. Goes out: an answer with a whole page.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from stream.console.pictures import Picture
 from stream.console.shelf import Shelf
 from stream.console.watching import Watcher
 from stream.core.clock import Clock
+from stream.letters.letter import Letter, LetterId
 
 STALE_SECONDS = 60.0
 
@@ -31,6 +32,8 @@ class Site:
     guard: Guard
     clock: Clock
     allow_replay: bool
+    find_letter: Callable[[LetterId], Letter | None]
+    """Blocking; raises `Unavailable(broker)`, `Misconfigured`."""
 
     @property
     def access(self) -> Access:
