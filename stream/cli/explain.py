@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.cli.front import AsJson, Config, PipelineFile, Servers, Store, TopicPrefix, say_json, unix_time
+from stream.cli.front import AsJson, Config, PipelineFile, Servers, Store, TopicPrefix, say_json
 
 if TYPE_CHECKING:
     from stream.explain.search import Search
@@ -17,7 +17,7 @@ EXAMPLES = """Examples:
 
   skustream explain SHOE-1
 
-  skustream explain SHOE-1 --image back --since 2026-11-20
+  skustream explain SHOE-1 --image back --since 2d
 
   skustream explain SHOE-1 --json
 
@@ -29,7 +29,7 @@ def explain(
     *,
     sku: Annotated[str, typer.Argument(help="The SKU, as the PIM writes it.", show_default=False)],
     image: Annotated[str | None, typer.Option(help="One image of it only; default: all.")] = None,
-    since: Annotated[str | None, typer.Option(help="Records from this time on (ISO 8601; UTC unless told).")] = None,
+    since: Annotated[str | None, typer.Option(help="Records from this time on (2026-11-20T08:00:00Z, 2d).")] = None,
     config: Config = None,
     pipeline: PipelineFile = None,
     bootstrap_servers: Servers = None,
@@ -42,10 +42,12 @@ def explain(
     Exits 0 whatever it tells, 1 for a SKU that nobody knows.
     """
     from stream import settings  # noqa: PLC0415 - help stays quick
+    from stream.core.clock import SystemClock  # noqa: PLC0415
     from stream.explain.telling import document, lines  # noqa: PLC0415
+    from stream.letters.times import moment  # noqa: PLC0415
     from stream.pipeline import load_pipeline  # noqa: PLC0415
 
-    since_ms = None if since is None else round(unix_time(since) * 1000)
+    since_ms = None if since is None else moment(since, now=SystemClock().wall(), option="--since")
     chosen = settings.load({
         "config": config, "kafka_bootstrap_servers": bootstrap_servers, "topic_prefix": topic_prefix, "store": store,
         "pipeline": pipeline,

@@ -6,7 +6,6 @@ what a person can put right.
 
 import json
 import logging
-from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from stream.core.errors import Misconfigured, StreamError, Unavailable, shown
+from stream.core.errors import Misconfigured, StreamError, Unavailable
 
 
 class Exit(IntEnum):
@@ -67,15 +66,6 @@ TopicPrefix = Annotated[str | None, typer.Option(help="First part of every topic
 Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="Kafka, as host:port[,host:port].")]
 Store = Annotated[str | None, typer.Option(help="s3://bucket/prefix or file:///absolute/path.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
-
-
-def unix_time(text: str, flag: str = "--since") -> float:
-    """A time that a person typed, in Unix seconds. Raises `Misconfigured` naming `flag`."""
-    try:
-        time = datetime.fromisoformat(text)
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise Misconfigured(f"{flag}: got {shown(text)}; expected a time such as 2026-11-20T08:00:00Z") from None
 
 
 def group(help_text: str) -> typer.Typer:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stream.cli.front import AsJson, Config, Servers, Store, TopicPrefix, say_json, unix_time
+from stream.cli.front import AsJson, Config, Servers, Store, TopicPrefix, say_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +41,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Follow it until everything has ended.")] = False,
     interval_seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds between looks.")] = 2.0,
     since: Annotated[
-        str | None, typer.Option(help="For a PIM's batch: look from this time on (ISO 8601; UTC unless told).")
+        str | None, typer.Option(help="For a PIM's batch: look from this time on (2026-11-20T08:00:00Z, 2d).")
     ] = None,
     config: Config = None,
     bootstrap_servers: Servers = None,
@@ -77,10 +77,11 @@ def _following(chosen: "Settings", batch: str, since: str | None) -> "Iterator[F
     from stream.catalog.following import Follower  # noqa: PLC0415
     from stream.catalog.submitting import checked_batch  # noqa: PLC0415
     from stream.core.clock import SystemClock  # noqa: PLC0415
+    from stream.letters.times import moment  # noqa: PLC0415
     from stream.topics import Topics  # noqa: PLC0415
 
     checked = checked_batch(batch)
-    after = None if since is None else unix_time(since)
+    after = None if since is None else moment(since, now=SystemClock().wall(), option="--since") / 1000
     with Scanner(chosen.kafka_client()) as scanner:
         yield Follower(scanner, Topics(chosen.topic_prefix), checked, since=after, clock=SystemClock())
 

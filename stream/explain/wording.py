@@ -3,7 +3,6 @@
 Comes in: what was read. Goes out: text for a terminal; no colours, no secrets.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,13 +13,12 @@ from stream.core.reasons import CARDS, Replay
 from stream.explain.moments import origin_text
 from stream.ledger.port import JobRecord, LedgerState
 from stream.letters.letter import Letter
+from stream.letters.masking import masked, printable
 from stream.records import Asset, StageRecord, Status, Terminal
 from stream.replays.marks import Fate, Mark
 from stream.retries import Attempt, RetryNote
 
 MAX_CHARACTERS = 300
-_SECRETS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:[^\s/@]*@)?(?P<path>[^\s?#\"']*)(?:[?#][^\s\"']*)?")
-"""A URL: its user, password and query may be secrets, and whoever asks for a SKU needs none of them."""
 _REPLAY_HELPS = {
     Replay.USEFUL: "a replay helps", Replay.AFTER_A_CHANGE: "a replay helps after a change",
     Replay.USELESS: "a replay does not help", Replay.BY_DECISION: "a replay needs a decision (--buy-again)",
@@ -29,14 +27,7 @@ _REPLAY_HELPS = {
 
 def clean(text: str) -> str:
     """For a terminal and a page."""
-    shown = "".join(each if each.isprintable() else " " for each in text[: 4 * MAX_CHARACTERS])
-    masked = _SECRETS.sub(_masked, shown)
-    return masked if len(masked) <= MAX_CHARACTERS else f"{masked[:MAX_CHARACTERS]}…"
-
-
-def _masked(found: "re.Match[str]") -> str:
-    whole, plain = found[0], found["scheme"] + found["path"]
-    return plain if whole == plain else f"{plain}?…"
+    return printable(masked(text[: 4 * MAX_CHARACTERS]), MAX_CHARACTERS)
 
 
 def time_of(at_ms: float) -> str:

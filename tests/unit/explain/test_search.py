@@ -56,7 +56,7 @@ def test_no_secret_and_nothing_unprintable_is_told() -> None:
     text = repr([(moment.text, moment.facts) for moment in told.moments])
     assert "secret" not in text
     assert "u:p" not in text
-    assert "https://api.example.com/x?…" in text
+    assert "https://***@api.example.com/x?***" in text
 
 
 @pytest.mark.parametrize(
