@@ -18,14 +18,23 @@ LOOK_SECONDS = 0.2
 LOOK_RECORDS = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Lettered:
+    """An event that ended as a letter: why, and where it lies (partition/offset)."""
+
+    reason: str
+    error: str
+    place: str
+
+
 @dataclass(slots=True)
 class Ends:
-    """`passed`: SKUs seen behind each stage. `completed`: terminal records. `letters`: reason and error by SKU."""
+    """`passed`: SKUs seen behind each stage. `completed`: terminal records. `letters` by SKU."""
 
     wanted: frozenset[str]
     passed: dict[str, set[str]] = field(default_factory=dict)
     completed: dict[str, dict[str, Any]] = field(default_factory=dict)
-    letters: dict[str, tuple[str, str]] = field(default_factory=dict)
+    letters: dict[str, Lettered] = field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:
@@ -75,7 +84,9 @@ class Watcher:
         if topic == self._topics.dead_letter:
             told: Any = message.headers() or []  # the stubs allow a dict, which is never read back
             headers = {name: (value or b"").decode(errors="replace") for name, value in told}
-            self.ends.letters[key] = (headers.get("skustream.reason", ""), headers.get("skustream.error", ""))
+            place = f"{message.partition()}/{message.offset()}"
+            told_why = (headers.get("skustream.reason", ""), headers.get("skustream.error", ""))
+            self.ends.letters[key] = Lettered(*told_why, place)
         elif topic == self._topics.completed:
             self.ends.completed[key] = orjson.loads(message.value() or b"{}")
             self.ends.passed[self._last_stage].add(key)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 BROKEN_SKU: Final = "MUG-404-BROKEN"
 """The one photo whose file name makes the simulated provider fail its job; the picture itself is sound."""
 
+LATE_SKU: Final = "MUG-104-SAGE"
+"""Its event names a retouched photo that nobody has put on the shelf yet: a letter that a replay can help."""
+
 DEFAULT_SEED: Final = 7
 
 _CHILD_SECONDS: Final = 180.0
@@ -39,6 +42,11 @@ class CatalogPhoto:
     file_name: str
     note: str = ""
 
+    @property
+    def published_name(self) -> str:
+        """The file that the article's event names."""
+        return self.file_name.replace(".", "-retouched.") if self.sku_id == LATE_SKU else self.file_name
+
 
 class RenderFailed(Exception):
     """The drawing child ended badly; the text is the end of what it said."""
@@ -51,6 +59,9 @@ def _table() -> "list[tuple[str, str, str, Callable[[], Photo]]]":
 
     def midnight() -> "Photo":
         return tableware.mug("#26324a", "#f2f1ec", "concrete")
+
+    def sage() -> "Photo":
+        return tableware.mug("#8fa287", "#f4efe6", "grey")
 
     return [
         ("BTL-001-AMBER", "Face oil in amber glass", "", bottles.dropper),
@@ -89,6 +100,7 @@ def _table() -> "list[tuple[str, str, str, Callable[[], Photo]]]":
         ("BTL-004-BRIO", "Glass cleaner, trigger spray", "", bottles.spray),
         ("MUG-103-OAT", "Stoneware mug, oat", "", tableware.speckled_mug),
         ("BTL-006-NORDA", "Steel bottle, graphite", "", bottles.flask),
+        (LATE_SKU, "Breakfast mug, sage", "its photo comes late", sage),
     ]
 
 

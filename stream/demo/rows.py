@@ -40,11 +40,11 @@ def _row(ends: Ends, photo: CatalogPhoto, out: Path) -> SkuRow:
     raw = out / "photos" / photo.file_name
     end = ends.completed.get(photo.sku_id)
     if end is None:
-        reason, error = ends.letters[photo.sku_id]
+        letter = ends.letters[photo.sku_id]
         picture = inspect(raw, ImageLimits())
         size = raw.stat().st_size
         view = AssetView("raw", raw, picture.content_type, picture.width, picture.height, size, None, None)
-        return SkuRow(photo.sku_id, photo.title, "failed", f"{reason}: {error}", (view,), Decimal(0), 0.0)
+        return SkuRow(photo.sku_id, photo.title, "failed", f"{letter.reason}: {letter.error}", (view,), Decimal(0), 0.0)
     assets = tuple(_view(name, asset, out) for name, asset in end["assets"].items())
     status: Status = "completed" if end["status"] == "completed" else "superseded"
     seconds = float(end["finished_at"]) - float(end["started_at"])

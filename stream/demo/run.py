@@ -26,11 +26,12 @@ from stream.assembly import open_worker
 from stream.broker.embedded import EmbeddedBroker
 from stream.core.clock import SystemClock
 from stream.demo.ends import Ends, Watcher
-from stream.demo.photos import BROKEN_SKU, CatalogPhoto, catalog, render_in_child
+from stream.demo.photos import BROKEN_SKU, LATE_SKU, CatalogPhoto, catalog, render_in_child
 from stream.demo.progress import Board
 from stream.demo.report import SkuRow, Summary, write_report, write_summary_json
 from stream.demo.rows import summary_of
-from stream.demo.tell import tell, tell_serving
+from stream.demo.serving import Serving, tell_serving, write_settings
+from stream.demo.tell import tell
 from stream.logs import configure
 from stream.pipeline import default_pipeline
 from stream.settings import Delivery, Settings
@@ -51,6 +52,8 @@ class DemoOptions:
     out: Path
     serve: bool = False
     count: int | None = None
+    command: str = "skustream"
+    """How the person at the terminal calls this program."""
 
 
 async def run_demo(options: DemoOptions) -> int:
@@ -69,9 +72,9 @@ async def run_demo(options: DemoOptions) -> int:
             summary, rows = summary_of(ends, photos, out, books, seconds=clock.monotonic() - started)
             await asyncio.to_thread(_write, out, summary, rows)
             board.stop()
-            tell(console, summary, out)
+            tell(console, summary, out, "" if options.serve else options.command)
             if options.serve:
-                await _serve(console, site)
+                await _serve(console, site, ends, out, options.command)
     return 0 if summary.total == len(photos) else 1
 
 
@@ -83,7 +86,7 @@ class _Site:
     simulator: Simulator
     topics: Topics
     health_url: str
-    store: str
+    settings: Settings
 
 
 @asynccontextmanager
@@ -97,7 +100,7 @@ async def _running(out: Path, *, is_first: bool) -> AsyncIterator[_Site]:
             settings = _settings(out, broker.bootstrap_servers, simulator)
             async with open_worker(settings, []) as worker:
                 try:
-                    yield _Site(broker.bootstrap_servers, simulator, topics, worker.health_url, settings.store or "")
+                    yield _Site(broker.bootstrap_servers, simulator, topics, worker.health_url, settings)
                 finally:
                     await worker.process.stop()
 
@@ -145,12 +148,12 @@ def _behaviour(*, is_first: bool) -> Behaviour:
 
 
 def _chosen(photos: list[CatalogPhoto], count: int | None) -> list[CatalogPhoto]:
-    """The first `count` photos, the one that fails always among them."""
+    """`count` photos: the one that fails always among them, then the one that comes late."""
     if count is None or count >= len(photos):
         return photos
-    broken = [photo for photo in photos if photo.sku_id == BROKEN_SKU]
-    sound = [photo for photo in photos if photo.sku_id != BROKEN_SKU]
-    return sound[: max(0, count - 1)] + broken
+    failing = [next(photo for photo in photos if photo.sku_id == sku_id) for sku_id in (BROKEN_SKU, LATE_SKU)][:count]
+    sound = [photo for photo in photos if photo not in failing]
+    return [photo for photo in photos if photo in failing or photo in sound[: count - len(failing)]]
 
 
 async def _walk(site: _Site, photos: list[CatalogPhoto], board: Board, folder: Path) -> Ends:
@@ -193,7 +196,7 @@ class _Pim:
             if photo is not None:
                 event = {
                     "sku_id": photo.sku_id,
-                    "raw_url": f"{self._root}/photos/{photo.file_name}",
+                    "raw_url": f"{self._root}/photos/{photo.published_name}",
                     "batch_id": BATCH_ID,
                 }
                 self._producer.produce(self._topic, key=photo.sku_id, value=orjson.dumps(event))
@@ -216,9 +219,10 @@ def _write(out: Path, summary: Summary, rows: list[SkuRow]) -> None:
     write_summary_json(out / "summary.json", summary)
 
 
-async def _serve(console: Console, site: _Site) -> None:
+async def _serve(console: Console, site: _Site, ends: Ends, out: Path, command: str) -> None:
     """Stay up until Ctrl-C, for a second terminal."""
-    tell_serving(console, site.bootstrap_servers, site.simulator.base_url, site.health_url, site.store, BATCH_ID)
+    file = await asyncio.to_thread(write_settings, site.settings, out)
+    tell_serving(console, Serving(command, file, site.health_url, BATCH_ID, out / "photos", ends.letters))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -9,8 +9,8 @@ from rich.table import Table
 from stream.demo.report import Summary
 
 
-def tell(console: Console, summary: Summary, out: Path) -> None:
-    """Print the totals of a run."""
+def tell(console: Console, summary: Summary, out: Path, command: str) -> None:
+    """Print the totals of a run; `command`: how to call us again, empty where we stay."""
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in (
         ("total", str(summary.total)),
@@ -35,19 +35,9 @@ def tell(console: Console, summary: Summary, out: Path) -> None:
     console.print(f"contact sheet  {out / 'report.html'}", soft_wrap=True)
     console.print(f"totals         {out / 'summary.json'}", soft_wrap=True)
     console.print(f"assets         {out / 'store'}", soft_wrap=True)
+    if not command:
+        return
     if not summary.reused:
-        console.print("Run it again: nothing is bought twice. Stay up for a second terminal: skustream demo --serve")
-
-
-def tell_serving(
-    console: Console, bootstrap_servers: str, api_base: str, health_url: str, store: str, batch_id: str
-) -> None:
-    """Print the addresses of what stays up."""
-    console.print()
-    console.print("Staying up until Ctrl-C. In a second terminal:")
-    console.print(f"  export KAFKA_BOOTSTRAP_SERVERS={bootstrap_servers}", soft_wrap=True)
-    console.print(f"  export SKUSTREAM_STORE={store}", soft_wrap=True)
-    console.print(f"  export PIXELAPI_BASE={api_base}", soft_wrap=True)
-    console.print(f"  skustream status --batch {batch_id}")
-    console.print(f"  curl {health_url}/metrics     # also /livez and /readyz", soft_wrap=True)
-    console.print("The embedded broker delivers at least once and forgets everything when this command ends.")
+        console.print("Run it again: nothing is bought twice.")
+    console.print("See why photos failed, and put one back, in a second terminal:")
+    console.print(f"  {command} demo --serve", soft_wrap=True, markup=False)
