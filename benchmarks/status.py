@@ -1,8 +1,8 @@
-"""How long `skustream status` takes: fills a real Kafka with a batch's raw events and as many completed records.
+"""How long `skustream status` and `skustream explain` take, on a real Kafka.
 
+It is filled with a batch's raw events, the records of its stages, and as many completed records.
 Ends are written by the real record builder, as large as the demo's (20 assets), in transactions and compressed as by
-a worker,
-with records of another batch between them. The command runs as a person runs it: a process of its own.
+a worker, with records of another batch between them. The commands run as a person runs them: a process of its own.
 
     python -m benchmarks.status --skus 50000
 """
@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from typing import Any
 
 from confluent_kafka import Producer
@@ -66,9 +67,12 @@ def measure(kafka: Kafka, folder: Path, skus: int) -> dict[str, Any]:
     all_ended, told = _timed(["status", "--batch", "spring", "--json"], environment)
     assert (told["success"], told["in_progress"]) == (skus, 0)  # noqa: S101 - a figure of something else is none
     start, _ = _timed(["version"], environment, is_json=False)
+    explain, told = _timed(["explain", f"SKU-{skus // 2}", "--json"], environment)
+    assert told["images"][0]["events"][0]["state"] == "completed"  # noqa: S101 - as above
     return {
         "skus": skus, "completed_record_bytes": record_bytes, "load_average": os.getloadavg()[0],
         "submit_seconds": submit, "status_nothing_ended_seconds": nothing_ended, "status_all_ended_seconds": all_ended,
+        "explain_seconds": explain, "largest_command_mb": getrusage(RUSAGE_CHILDREN).ru_maxrss // 1024,
         "command_start_seconds": start,
     }  # fmt: skip
 
@@ -90,15 +94,18 @@ def _end_all(kafka: Kafka, topics: Topics) -> int:
         batch = [end for _, end in zip(range(TRANSACTION_RECORDS), ends, strict=False)]
         if not batch:
             return size
-        size = len(batch[0])
         producer.begin_transaction()
-        for value in batch:
-            _produce(producer, topics.completed, value)
-            _produce(producer, topics.completed, value.replace(b'"spring"', b'"autumn"'))
+        for end, between in batch:
+            size = len(end)
+            _produce(producer, topics.completed, end)
+            _produce(producer, topics.completed, end.replace(b'"spring"', b'"autumn"'))
+            for topic in default_pipeline().topics_between(topics):
+                _produce(producer, topic, between)
         producer.commit_transaction(30)
 
 
 def _produce(producer: Producer, topic: str, value: bytes) -> None:
+    """Without a key, so that every record is told by its value: the slowest case."""
     while True:
         try:
             producer.produce(topic, value=value)
@@ -108,7 +115,8 @@ def _produce(producer: Producer, topic: str, value: bytes) -> None:
             return
 
 
-def _ends(kafka: Kafka, topics: Topics) -> Iterator[bytes]:
+def _ends(kafka: Kafka, topics: Topics) -> Iterator[tuple[bytes, bytes]]:
+    """Each event's end, and its record between two stages."""
     assets = {f"lifestyle-{number}-webp": _asset(number) for number in range(20)}
     for message in read_all(kafka, topics.backfill):
         raw = record_of(message)
@@ -117,7 +125,8 @@ def _ends(kafka: Kafka, topics: Topics) -> Iterator[bytes]:
             raw.value, origin, timestamp_ms=raw.timestamp_ms, priority=Priority.BACKFILL, started_at=0.0
         )
         whole = read.with_assets(assets, source_version='head:etag:"18ea5def9ef779b7-152ff"')
-        yield terminal_of(whole, status=Status.COMPLETED, finished_at=1.0).encode()
+        few = read.with_assets(dict(list(assets.items())[:3]), source_version=whole.source_version)
+        yield terminal_of(whole, status=Status.COMPLETED, finished_at=1.0).encode(), few.encode()
 
 
 def _asset(number: int) -> Asset:
