@@ -80,7 +80,7 @@ def _lines(serving: Serving) -> list[str]:
         ]
     lines += [
         f"{me} explain {LATE_SKU}",
-        f"{me} console",
+        f"{me} console --allow-replay",
         f"curl {serving.health_url}/metrics   # also /livez, /readyz",
     ]
     return lines

@@ -131,3 +131,23 @@ def test_a_remembered_verdict_is_not_bought_again_by_a_replay(second: Second) ->
     plan = second.type(second.line("dlq list").replace("dlq list", f"dlq replay --sku {BROKEN} --dry-run"))
     assert "fail again" in plan
     assert second.books()["submits_accepted"] == before["submits_accepted"]
+
+
+def test_the_console_shows_the_demos_batch_and_its_pictures(second: Second) -> None:
+    log = second.folder / "console.log"
+    words = [*command(), *shlex.split(second.line(" console"))[1:], "--port", "0"]
+    environment = surroundings() | {"SKUSTREAM_CONFIG": second.line("export").partition("=")[2]}
+    with log.open("wb") as out:
+        process = leash.start(words, log=out, env=environment, cwd=second.folder)
+    try:
+        until(lambda: "console at http" in log.read_text(), timeout_seconds=60, what="the console's address")
+        address = re.findall(r"console at (http\S+)", log.read_text())[0].rstrip("/")
+        until(lambda: ">demo<" in _page(address), timeout_seconds=30, what="the batch on the first page")
+    finally:
+        leash.reap(process, signal.SIGINT, timeout_seconds=30)
+
+
+def _page(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - our own address
+        text: str = answer.read().decode()
+        return text
