@@ -108,7 +108,7 @@ def test_every_printed_line_names_something_that_is_there(second: Second) -> Non
 def test_a_missing_photo_is_put_there_and_its_letter_replayed_to_its_end(second: Second) -> None:
     """The price before, one end after, three jobs bought, and a story that says so."""
     before = second.books()
-    assert second.type(second.line("explain")).splitlines()[-1] == (
+    assert second.type(second.line(" explain ")).splitlines()[-1] == (
         f"{LATE} main: failed in remove-bg (source-missing), 0 credits"
     )
     assert second.completed(LATE) == []
@@ -121,7 +121,7 @@ def test_a_missing_photo_is_put_there_and_its_letter_replayed_to_its_end(second:
     assert all(other["replay"] == 1 for other in others), "at least once, but of the same replay"
     after = second.books()
     assert after["submits_accepted"] - before["submits_accepted"] == 3
-    told = second.type(second.line("explain")).splitlines()
+    told = second.type(second.line(" explain ")).splitlines()
     assert told[-1] == f"{LATE} main: completed after 2 attempts and one replay, 70 credits"
     assert any("the photo is there now" in line and " replayed " in line for line in told)
 
