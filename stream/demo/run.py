@@ -13,6 +13,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from rich.console import Console
 
 from stream.assembly import open_worker
 from stream.broker.embedded import EmbeddedBroker
-from stream.core.clock import SystemClock
+from stream.core.clock import Clock, SystemClock
 from stream.demo.ends import Ends, Watcher
 from stream.demo.photos import BROKEN_SKU, LATE_SKU, CatalogPhoto, catalog, render_in_child
 from stream.demo.progress import Board
@@ -67,7 +68,7 @@ async def run_demo(options: DemoOptions) -> int:
     with Board(console) as board:
         photos = _chosen(catalog(), options.count)
         async with _running(out, is_first=is_first) as site:
-            ends = await _walk(site, photos, board, out / "photos")
+            ends = await _walk(site, photos, board, out / "photos", clock)
             books = await _books(site.simulator)
             summary, rows = summary_of(ends, photos, out, books, seconds=clock.monotonic() - started)
             await asyncio.to_thread(_write, out, summary, rows)
@@ -156,10 +157,10 @@ def _chosen(photos: list[CatalogPhoto], count: int | None) -> list[CatalogPhoto]
     return [photo for photo in photos if photo in failing or photo in sound[: count - len(failing)]]
 
 
-async def _walk(site: _Site, photos: list[CatalogPhoto], board: Board, folder: Path) -> Ends:
+async def _walk(site: _Site, photos: list[CatalogPhoto], board: Board, folder: Path, clock: Clock) -> Ends:
     """Draw the photos, publish an event as each one is there, and follow all of them to their ends."""
     watcher = Watcher(site.bootstrap_servers, site.topics, {photo.sku_id for photo in photos})
-    pim = _Pim(site, photos)
+    pim = _Pim(site, photos, clock)
 
     def drawn(done: int, total: int) -> None:
         board.drawn(done, total)
@@ -181,9 +182,10 @@ async def _walk(site: _Site, photos: list[CatalogPhoto], board: Board, folder: P
 class _Pim:
     """Publishes one raw-image event per photo, as a PIM would."""
 
-    def __init__(self, site: _Site, photos: list[CatalogPhoto]) -> None:
+    def __init__(self, site: _Site, photos: list[CatalogPhoto], clock: Clock) -> None:
         self._root = site.simulator.base_url.removesuffix("/v1")
         self._topic = site.topics.raw
+        self._occurred_at = f"{datetime.fromtimestamp(clock.wall(), UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
         options = {"bootstrap.servers": site.bootstrap_servers, "linger.ms": 5}
         self._producer = Producer(options, logger=logging.getLogger("librdkafka"))
         wanted = {photo.sku_id for photo in photos}
@@ -198,6 +200,8 @@ class _Pim:
                     "sku_id": photo.sku_id,
                     "raw_url": f"{self._root}/photos/{photo.published_name}",
                     "batch_id": BATCH_ID,
+                    # The next run's broker counts its offsets from 0 again: only a time tells that its events are newer.
+                    "occurred_at": self._occurred_at,
                 }
                 self._producer.produce(self._topic, key=photo.sku_id, value=orjson.dumps(event))
         if self._queue:

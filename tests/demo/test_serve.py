@@ -34,6 +34,8 @@ class Second:
     """The second terminal: its exports last, and every command is typed as it was printed."""
 
     folder: Path
+    first_run: str
+    second_run: str
     printed: "Sequence[str]"
 
     def line(self, beginning: str) -> str:
@@ -76,12 +78,14 @@ class Second:
 
 @pytest.fixture(scope="module")
 def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Second]:
-    """A demo that stays up, and the lines that it printed."""
+    """The demo, and again with --serve: it stays up, and the lines that it printed."""
     folder = tmp_path_factory.mktemp("newcomer")
+    words = [*command(), "demo", "--count", str(PHOTOS)]
+    environment = surroundings() | {"COLUMNS": "200"}
+    first = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=True)
     log = folder / "first-terminal.log"
     with log.open("wb") as out:
-        words = [*command(), "demo", "--count", str(PHOTOS), "--serve"]
-        process = leash.start(words, log=out, env=surroundings() | {"COLUMNS": "200"}, cwd=folder)
+        process = leash.start([*words, "--serve"], log=out, env=environment, cwd=folder)
     try:
 
         def stays() -> bool:
@@ -89,10 +93,18 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Second]:
             return LAST_WORDS in log.read_text()
 
         until(stays, timeout_seconds=150, what="the demo staying up")
-        lines = log.read_text().partition("In a second terminal")[2].splitlines()
-        yield Second(folder, [line.strip() for line in lines if line.startswith("  ")])
+        said = log.read_text()
+        lines = said.partition("In a second terminal")[2].splitlines()
+        yield Second(folder, first.stdout, said, [line.strip() for line in lines if line.startswith("  ")])
     finally:
         assert leash.reap(process, signal.SIGINT, timeout_seconds=60) == 0, log.read_text()
+
+
+def test_the_demo_ends_by_naming_serve_and_the_next_run_buys_nothing(second: Second) -> None:
+    assert second.first_run.rstrip().endswith("skustream demo --serve")
+    for said, submits in ((second.first_run, "9"), (second.second_run, "0")):
+        told = dict(re.findall(r"^(total|success|failed|submits sent) +(\d+) *$", said, re.MULTILINE))
+        assert told == {"total": str(PHOTOS), "success": "2", "failed": "2", "submits sent": submits}
 
 
 def test_every_printed_line_names_something_that_is_there(second: Second) -> None:
