@@ -200,7 +200,7 @@ class _Pim:
                     "sku_id": photo.sku_id,
                     "raw_url": f"{self._root}/photos/{photo.published_name}",
                     "batch_id": BATCH_ID,
-                    # The next run's broker counts its offsets from 0 again: only a time tells that its events are newer.
+                    # The next run's broker counts offsets from 0 again: only a time tells that its events are newer.
                     "occurred_at": self._occurred_at,
                 }
                 self._producer.produce(self._topic, key=photo.sku_id, value=orjson.dumps(event))
