@@ -113,7 +113,7 @@ def read_note(headers: Headers) -> RetryNote:
 
 
 def _name(text: str) -> str:
-    if len(text.encode()) > MAX_NAME_BYTES:
+    if not 0 < len(text.encode()) <= MAX_NAME_BYTES:
         raise ValueError("no name")
     return text
 

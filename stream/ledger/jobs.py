@@ -102,6 +102,16 @@ class Ledger:
         """Definitely not bought: the claim is free again."""
         return await self._move(entry, AFTER_A_CLAIM, {"state": LedgerState.RELEASED, "detail": detail})
 
+    async def let_go(self, entry: Entry, claim: str, detail: str) -> Entry:
+        """A person decided to buy again what `claim` may have bought: of this claim alone, and only while in doubt.
+
+        Returns what stands otherwise. Raises ValueError when `entry` is of another claim.
+        """
+        if entry.record.claim != claim:
+            raise ValueError(f"the decision is about claim {claim}, not {entry.record.claim}")
+        change = {"state": LedgerState.RELEASED, "detail": detail}
+        return await self._move(entry, frozenset({LedgerState.AMBIGUOUS}), change)
+
     async def doubt(self, entry: Entry, detail: str) -> Entry:
         """Perhaps bought: `ambiguous`, unless its owner wrote something better meanwhile."""
         change = {"state": LedgerState.AMBIGUOUS, "detail": detail}

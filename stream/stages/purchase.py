@@ -78,10 +78,29 @@ async def _next_step(desk: Desk, errand: Errand, entry: Entry | None) -> None:
         await _wait_for_claim(desk, entry)
     elif entry.state is LedgerState.BLOCKED:
         raise _ended(Reason.JOB_BLOCKED, entry)
-    elif not await _look_up(desk, errand, entry):
-        doubt = with_facts(Ambiguous(entry.record.detail or "the answer to the submit was lost"), entry)
-        doubt.facts = {**doubt.facts, "credits-in-doubt": str(desk.reconciliation.price(errand.operation))}
-        raise doubt
+    else:
+        await _resolve(desk, errand, entry)
+
+
+async def _resolve(desk: Desk, errand: Errand, entry: Entry) -> None:
+    """An ambiguous job: found in the books, or let go by a person's decision about this very claim. Else a letter."""
+    if await _look_up(desk, errand, entry):
+        return
+    claim = entry.record.claim
+    if _is_decided(errand, entry):
+        log.warning("bought-again-by-decision", job_key=entry.record.key, operation=errand.operation, claim=claim)
+        await desk.ledger.let_go(entry, claim, f"a person decided to buy again, whatever became of claim {claim}")
+        return
+    price = desk.reconciliation.price(errand.operation)
+    desk.recorder.credited(errand.operation, "ambiguous", price)
+    doubt = with_facts(Ambiguous(entry.record.detail or "the answer to the submit was lost"), entry)
+    doubt.facts = {**doubt.facts, "credits-in-doubt": str(price)}
+    raise doubt
+
+
+def _is_decided(errand: Errand, entry: Entry) -> bool:
+    """Whether a person said of this claim that it may be bought again. Another one's answer was lost since: no."""
+    return errand.record.buy_again == entry.record.claim
 
 
 def _settled(desk: Desk, errand: Errand, entry: Entry | None) -> Asset | None:
@@ -133,7 +152,8 @@ async def _look_up(desk: Desk, errand: Errand, entry: Entry) -> bool:
             return True
     if not was_read and desk.orders.lasts:
         raise Unavailable(Resource.API_OUTAGE, "the provider's books cannot be read during the outage")
-    desk.recorder.credited(errand.operation, "ambiguous", desk.reconciliation.price(errand.operation))
+    if not was_read and _is_decided(errand, entry):
+        raise Transient("the provider's books cannot be read; nothing is bought again unseen")
     return False
 
 

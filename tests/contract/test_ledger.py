@@ -176,10 +176,10 @@ async def brought_to(ledger: Ledger, state: LedgerState) -> Entry:
     return entry
 
 
-MOVES = ["accept", "release", "doubt", "settle", "fail", "block", "overdue"]
+MOVES = ["accept", "release", "let-go", "doubt", "settle", "fail", "block", "overdue"]
 ARROWS = {
     LedgerState.CLAIMED: {"accept": "accepted", "release": "released", "doubt": "ambiguous"},
-    LedgerState.AMBIGUOUS: {"accept": "accepted", "release": "released"},
+    LedgerState.AMBIGUOUS: {"accept": "accepted", "release": "released", "let-go": "released"},
     LedgerState.RELEASED: {"accept": "accepted"},
     LedgerState.ACCEPTED: {"settle": "settled", "fail": "failed", "block": "blocked", "overdue": "overdue"},
     LedgerState.OVERDUE: {"settle": "settled", "fail": "failed", "block": "blocked", "overdue": "overdue"},
@@ -192,6 +192,8 @@ async def move(ledger: Ledger, entry: Entry, name: str) -> Entry:
             return await ledger.accept(entry, job_id="late", output_url=None, credits_charged=PRICE)
         case "settle":
             return await ledger.settle(entry, {"cutout": asset("late")}, PRICE)
+        case "let-go":
+            return await ledger.let_go(entry, entry.record.claim, "decided")
         case _:
             change = {
                 "release": ledger.release, "doubt": ledger.doubt, "fail": ledger.fail,
@@ -239,6 +241,36 @@ async def test_a_late_acceptance_wins_over_doubt(store: ObjectStore) -> None:
     entry = await owner.accept(mine, job_id="job-1", output_url=None, credits_charged=PRICE)
     assert (entry.state, entry.record.job_id, entry.record.detail) == (LedgerState.ACCEPTED, "job-1", None)
     assert (await looked(other)).record == entry.record
+
+
+async def test_a_decision_to_buy_again_lets_go_of_its_claim_alone_and_only_once(store: ObjectStore) -> None:
+    """Two workers that meet the same decision, and a repeat of it: the claim made since is never touched."""
+    one, other = ledger_of(store), ledger_of(store)
+    doubted = await one.doubt(await claimed(one), "answer lost")
+    decided = doubted.record.claim
+    with pytest.raises(ValueError, match="about claim another"):
+        await one.let_go(doubted, "another", "decided")
+    released = await one.let_go(doubted, decided, "a person decided")
+    assert (released.state, released.record.detail) == (LedgerState.RELEASED, "a person decided")
+    second = await one.claim(KEY, "remove-bg", PAYER, released)
+    assert second is not None
+    late = await other.let_go(doubted, decided, "a person decided")
+    assert late.record == second.record, "what stands, untouched"
+    assert await other.claim(KEY, "remove-bg", PAYER, released) is None
+    again = await one.doubt(second, "answer lost, too")
+    with pytest.raises(ValueError, match=f"about claim {decided}"):
+        await other.let_go(again, decided, "a repeat of the decision")
+    assert (await looked(one)).state is LedgerState.AMBIGUOUS
+
+
+async def test_a_late_acceptance_wins_over_a_decision_until_somebody_buys(store: ObjectStore) -> None:
+    owner, other = ledger_of(store), ledger_of(store)
+    mine = await claimed(owner)
+    doubted = await other.doubt(await looked(other), "lease expired")
+    await other.let_go(doubted, doubted.record.claim, "decided")
+    entry = await owner.accept(mine, job_id="job-1", output_url=None, credits_charged=PRICE)
+    assert (entry.state, entry.record.job_id) == (LedgerState.ACCEPTED, "job-1")
+    assert (await other.let_go(doubted, doubted.record.claim, "decided")).record == entry.record
 
 
 async def test_doubt_never_wins_over_an_acceptance(store: ObjectStore) -> None:

@@ -21,11 +21,13 @@ from pydantic import SecretStr
 from stream import assembly
 from stream.broker.port import Committed, InRecord, Partition
 from stream.core.clock import SystemClock
+from stream.events import Origin, Priority
 from stream.ledger.resumes import Resumes
 from stream.metrics.silent import SilentRecorder
 from stream.pipeline import Stage, load_pipeline
 from stream.quota.memory import MemoryQuota
 from stream.quota.window import Contract
+from stream.retries import RetryNote
 from stream.runtime.environment import Environment
 from stream.runtime.floodgate import FloodGate
 from stream.runtime.hearing import Hearing
@@ -96,8 +98,9 @@ class Worktable:
         self.environment = environment
         self.heard = heard
         self.handler = StageHandler(stage, desk)
+        self._stage = stage.name
         reader = assembly._reader(desk, stage, settings)
-        self.read = reader.read
+        self.read, self.read_again = reader.read, reader.read_again
         self.delivered: list[End] = []
         self._home = Partition(desk.topics.raw, 0)
         hearing = Hearing(stage.name, Resumes(desk.objects))
@@ -108,7 +111,7 @@ class Worktable:
                 stage=stage.name,
                 handler=self.handler,
                 read=self.read,
-                returns=Returns(stage.name, desk.topics, (stage.name,), reader.read_again),
+                returns=Returns(stage.name, desk.topics, (stage.name,), self.read_again),
                 deliver=self._hear,
                 dead_letter_topic=desk.topics.dead_letter,
                 gate=gate,
@@ -124,6 +127,32 @@ class Worktable:
         lane = Lane(Committed(self._home, None, ""), LaneLimits())
         tickets = [lane.admit(record) for record in records]
         self._worker.accept([ticket for ticket in tickets if ticket is not None])
+
+    def replay(self, record: InRecord, *, buy_again: str | None = None, replay: int = 1) -> None:
+        """A person's replay of `record`, as it comes through the retry topic."""
+        self.take(self.replayed(record, buy_again=buy_again, replay=replay))
+
+    def replayed(self, record: InRecord, *, buy_again: str | None = None, replay: int = 1) -> InRecord:
+        """The retry record of a person's replay."""
+        origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
+        note = RetryNote(
+            stage=self._stage, due_ms=0, origin=origin, timestamp_ms=record.timestamp_ms, priority=Priority.REPLAY,
+            replay=replay, buy_again=buy_again,
+        )  # fmt: skip
+        return replace(record, topic=self.desk.topics.retry("now"), headers=note.headers())
+
+    async def claim_of(self, record: InRecord) -> str:
+        """The claim id of the job that a letter is about."""
+        keys = [self.letter_of(end)["job-key"] for end in self.delivered if end.record.value == record.value]
+        entry = await self.desk.ledger.look(keys[-1])
+        assert entry is not None
+        return entry.record.claim
+
+    @staticmethod
+    def letter_of(end: End) -> dict[str, str]:
+        """A letter's headers, ours alone."""
+        ours = ((name, value or b"") for name, value in end.record.headers if name.startswith("skustream."))
+        return {name.removeprefix("skustream."): value.decode() for name, value in ours}
 
     def _hear(self, delivery: Delivery) -> None:
         self.delivered += delivery.ends
@@ -145,8 +174,7 @@ class Worktable:
     def letter(self, sku_id: str) -> dict[str, str]:
         """The headers of the letter for `sku_id`."""
         item = next(item for item in self.delivered if item.image is not None and item.image[0] == sku_id)
-        ours = ((name, value or b"") for name, value in item.record.headers if name.startswith("skustream."))
-        return {name.removeprefix("skustream."): value.decode() for name, value in ours}
+        return self.letter_of(item)
 
     async def vanish(self) -> None:
         """Its walks are called off; what must not be cut runs on."""
