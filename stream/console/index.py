@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from stream.broker.port import InRecord
-from stream.catalog.book import Book, Entry
+from stream.catalog.book import Book, Entry, Fate
 from stream.catalog.notes import BatchNote
 from stream.catalog.standing import Standing, latest_of, standing_of
 from stream.console.letterbox import Letterbox
@@ -142,7 +142,9 @@ class Index:
         batch = self._batch(batch_id)
         if batch is not None:
             batch.book.completed(record)
-        if Status(fields["status"]) is not Status.COMPLETED:
+        is_completed = Status(fields["status"]) is Status.COMPLETED
+        self._replay_ended(fields, Fate.SUCCESS if is_completed else Fate.SUPERSEDED)
+        if not is_completed:
             return
         sku_id, image_id = _text(fields["sku_id"]), sys.intern(_text(fields["image_id"]))
         unit = unit_of(sku_id, image_id)
@@ -156,6 +158,12 @@ class Index:
             sku_id, image_id, sys.intern(batch_id), finished_ms, _credits(fields["credits"]), seconds, packed
         )
         self._has_new_images = True
+
+    def _replay_ended(self, fields: Mapping[str, Any], end: Fate) -> None:
+        if fields["replay"]:
+            place = fields["origin"]
+            origin = (str(place["topic"]), int(place["partition"]), int(place["offset"]), int(place["index"]))
+            self.letters.ended(origin, int(fields["replay"]), end)
 
     def _batch(self, batch_id: str) -> _Batch | None:
         if not batch_id:

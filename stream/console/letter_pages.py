@@ -68,6 +68,12 @@ def asked_of(values: Mapping[str, str]) -> Asked:
     return Asked(reason, stage, sku, batch, state if state in STATES else State.OPEN.value)
 
 
+def described(asked: Asked) -> str:
+    """The filter as a mark keeps it."""
+    told = [f"{name}={value}" for name, value in asked.words.items() if value]
+    return " ".join(["console:", *told] if told else ["console: all open letters"])
+
+
 def chosen(site: Site, asked: Asked) -> list[LetterRow]:
     """The letters that fit, the newest first."""
     sku = asked.sku.lower()

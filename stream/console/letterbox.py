@@ -13,12 +13,14 @@ from typing import Any
 import orjson
 
 from stream.broker.port import InRecord
+from stream.catalog.book import Fate as End
+from stream.console.decisions import Decided, Replayed, gathered
 from stream.console.pictures import Picture, pack, unit_of, unpack
 from stream.letters.dialects import read_letter
 from stream.letters.letter import Dialect, Letter, LetterId
 from stream.letters.masking import masked
 from stream.replays.book import take_marks
-from stream.replays.marks import Mark, Marks
+from stream.replays.marks import Coordinates, Mark, Marks, coordinates
 
 MAX_LETTERS = 200_000
 """The newest ones are kept, about 500 bytes each; what was dropped is told."""
@@ -67,8 +69,10 @@ class Letterbox:
     rows: dict[LetterId, LetterRow] = field(default_factory=dict)
     newest: tuple[LetterRow, ...] = ()
     marks: Marks = field(default_factory=Marks)
-    decisions: tuple[Mark, ...] = ()
-    """The latest decision about each letter, the newest first."""
+    decisions: tuple[Decided, ...] = ()
+    """The newest first."""
+    ends: dict[Replayed, End] = field(default_factory=dict)
+    """Of replayed events, those that have ended again."""
     dropped: int = 0
     _by_unit: dict[str, tuple[LetterId, ...]] = field(default_factory=dict)
     _is_changed: bool = False
@@ -76,7 +80,10 @@ class Letterbox:
 
     def take(self, record: InRecord) -> LetterRow:
         """Note a record of the dead-letter topic."""
-        row = row_of(read_letter(record))
+        letter = read_letter(record)
+        if letter.origin is not None:
+            self.ended(coordinates(letter.origin), letter.replay, End.FAILED)
+        row = row_of(letter)
         self.rows[row.at] = row
         if row.unit:
             self._by_unit[row.unit] = (*self._by_unit.get(row.unit, ()), row.at)[-KEPT_PER_IMAGE:]
@@ -97,7 +104,12 @@ class Letterbox:
             self.newest = tuple(sorted(self.rows.values(), key=lambda row: (row.timestamp_ms, row.at), reverse=True))
         if self._is_decided:
             self._is_decided = False
-            self.decisions = tuple(sorted(self.marks, key=lambda mark: mark.at_ms, reverse=True))
+            self.decisions = gathered(self.marks)
+
+    def ended(self, origin: Coordinates, replay: int, end: End) -> None:
+        """Note how a replayed event ended; others count elsewhere."""
+        if replay > 0:
+            self.ends[Replayed(origin, replay)] = end
 
     def decision_about(self, at: LetterId) -> Mark | None:
         """What was decided about a letter."""

@@ -4,10 +4,7 @@ Comes in: settings. Goes out: a URL, until it is told to stop.
 """
 
 import asyncio
-import getpass
-import os
 import signal
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -16,7 +13,9 @@ from functools import partial
 from pathlib import Path
 
 from stream.broker.scan import Scanner
+from stream.catalog.submitting import person
 from stream.console.access import access_of
+from stream.console.errands import Errands
 from stream.console.guard import Guard
 from stream.console.index import Index
 from stream.console.noticing import keep_noted
@@ -26,9 +25,10 @@ from stream.console.shelf import Shelf
 from stream.console.site import Site
 from stream.console.watching import REFRESH_SECONDS, Watcher
 from stream.core.clock import Clock, SystemClock
-from stream.doors import open_objects
+from stream.doors import bench_of, open_objects
 from stream.letters.finding import LITTLE_MEMORY, find_letter
 from stream.objects.port import ObjectStore
+from stream.pipeline import load_pipeline
 from stream.settings import Settings
 from stream.topics import Topics
 
@@ -68,17 +68,19 @@ async def open_console(
         watcher = Watcher(scanner, Index(topics), clock, since=since, refresh_seconds=refresh_seconds)
         with tempfile.TemporaryDirectory(prefix="skustream-console-") as folder:
             shelf = Shelf(objects, Path(folder), max_bytes=settings.max_download_bytes)
-            guard = Guard(access, Sessions(clock), Guesses(clock), owner=owner(), port=settings.console_port)
+            guard = Guard(access, Sessions(clock), Guesses(clock), owner=person(), port=settings.console_port)
+            errands = _errands(settings, clock)
             site = Site(
-                watcher.index, watcher, shelf, guard, clock, allow_replay=settings.console_allow_replay,
-                find_letter=partial(find_letter, settings.kafka_client()),
-            )  # fmt: skip
+                watcher.index, watcher, shelf, guard, clock, errands, partial(find_letter, settings.kafka_client())
+            )
             async with _watched(watcher, objects, clock):
                 listening = await listen(application(site), settings.console_host, settings.console_port)
                 try:
                     yield Opened(listening.url, site)
                 finally:
                     await listening.stop()
+                    if errands is not None:
+                        await asyncio.to_thread(errands.close)
 
 
 @asynccontextmanager
@@ -106,10 +108,8 @@ def _answering(settings: Settings, topics: Topics) -> Scanner:
     return scanner
 
 
-def owner() -> str:
-    """Whoever started the console: the person of everybody who looks where it is open to this machine."""
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        name = str(os.getuid())
-    return f"{name}@{socket.gethostname()}"
+def _errands(settings: Settings, clock: Clock) -> Errands | None:
+    """The bench for replays, where they are enabled. Raises `Misconfigured`."""
+    if not settings.console_allow_replay:
+        return None
+    return Errands(bench_of(settings, load_pipeline(settings.pipeline)), clock)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from stream.console import batch_pages, entrance, gallery_pages, letter_pages, picture_pages
+from stream.console import batch_pages, entrance, errand_pages, gallery_pages, letter_pages, picture_pages
 from stream.console.guard import LOGIN, MAX_BODY_BYTES, STATIC, VISIT, harden
 from stream.console.paper import STATIC_FILES, static_content
 from stream.console.site import SITE, Site, page, site_of
@@ -36,6 +36,11 @@ def application(site: Site) -> web.Application:
     app.router.add_get("/image", gallery_pages.image)
     app.router.add_get("/letters", letter_pages.letters)
     app.router.add_get("/letter", letter_pages.letter)
+    app.router.add_get("/decisions", errand_pages.decisions)
+    app.router.add_get("/errand", errand_pages.errand)
+    app.router.add_post("/plan", errand_pages.plan)
+    app.router.add_post("/approve", errand_pages.approve)
+    app.router.add_post("/discard", errand_pages.discard)
     app.router.add_get("/picture", picture_pages.picture)
     app.router.add_get("/preview", picture_pages.preview)
     app.router.add_get(STATIC + "{name}", _static)

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from stream.console.access import Access, Mode
+from stream.console.errands import Errands
 from stream.console.guard import VISIT, Guard
 from stream.console.index import Index
 from stream.console.paper import duration, printed
@@ -31,7 +32,8 @@ class Site:
     shelf: Shelf
     guard: Guard
     clock: Clock
-    allow_replay: bool
+    errands: Errands | None
+    """None: letters are only shown."""
     find_letter: Callable[[LetterId], Letter | None]
     """Blocking; raises `Unavailable(broker)`, `Misconfigured`."""
 
@@ -56,7 +58,7 @@ def page(
     site = site_of(request)
     visit = request.get(VISIT)
     common = {
-        "room": room, "visit": visit, "reading": reading_told(site), "allow_replay": site.allow_replay,
+        "room": room, "visit": visit, "reading": reading_told(site), "allow_replay": site.errands is not None,
         "can_leave": site.access.mode is Mode.TOKEN and visit is not None and bool(visit.person),
         "form_token": "" if visit is None else site.guard.sessions.form_token(visit.session),
         "now_ms": int(site.clock.wall() * 1000),

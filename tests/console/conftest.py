@@ -21,5 +21,5 @@ def shop(broker: EmbeddedBroker, tmp_path: Path) -> Shop:
     """Topics and a store of its own."""
     made = Shop(broker.bootstrap_servers, tmp_path)
     topics = made.topics
-    broker.create_topics((*topics.entries(), topics.completed, topics.dead_letter, topics.replays))
+    broker.create_topics((*topics.entries(), topics.completed, topics.dead_letter, topics.replays, *topics.retries()))
     return made

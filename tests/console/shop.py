@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from pydantic import SecretStr
 from stream.broker.port import InRecord, OutRecord
 from stream.broker.publishing import publish
 from stream.broker.scan import Scanner
+from stream.console.guard import FORM_TOKEN
 from stream.console.opening import Opened, open_console
 from stream.core.clock import SystemClock
 from stream.core.errors import Reason
@@ -136,6 +138,20 @@ class Browser:
             text = await answer.text(errors="replace")
             assert answer.status == status, text
             return text
+
+    async def post(self, path: str, fields: dict[str, str], **headers: str) -> tuple[int, str]:
+        """A form, sent: the status, and where it leads or what it says."""
+        sent = {"Origin": self.root, "Accept": "text/html", **headers}
+        url = f"{self.root}{path}"
+        async with self.session.post(url, data=fields, headers=sent, allow_redirects=False) as answer:
+            return answer.status, answer.headers.get("Location", "") or await answer.text()
+
+
+def form_token(page: str) -> str:
+    """What the page's forms carry."""
+    found = re.search(rf'name="{FORM_TOKEN}" value="([0-9a-f]+)"', page)
+    assert found, page
+    return found[1]
 
 
 @asynccontextmanager

@@ -12,29 +12,16 @@ import pytest
 from stream.console.guard import FORM_TOKEN
 from stream.core.errors import Misconfigured, Reason
 from stream.records import Asset
-from tests.console.shop import SECRET, Browser, Shop, browsing, seen
+from tests.console.shop import SECRET, Browser, Shop, browsing, form_token, seen
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 TOKEN = {"console_token": SECRET}
 
 
-def form_token(page: str) -> str:
-    found = re.search(rf'name="{FORM_TOKEN}" value="([0-9a-f]+)"', page)
-    assert found, page
-    return found[1]
-
-
-async def post(browser: Browser, path: str, fields: dict[str, str], **headers: str) -> tuple[int, str]:
-    sent = {"Origin": browser.root, "Accept": "text/html", **headers}
-    url = f"{browser.root}{path}"
-    async with browser.session.post(url, data=fields, headers=sent, allow_redirects=False) as answer:
-        return answer.status, answer.headers.get("Location", "") or await answer.text()
-
-
 async def log_in(browser: Browser, token: str = SECRET.get_secret_value(), **headers: str) -> int:
     page = await browser.get("/login")
     fields = {FORM_TOKEN: form_token(page), "person": "Ada", "token": token}
-    return (await post(browser, "/login", fields, **headers))[0]
+    return (await browser.post("/login", fields, **headers))[0]
 
 
 async def test_every_answer_has_the_strict_headers(shop: Shop) -> None:
@@ -75,16 +62,16 @@ async def test_a_form_of_another_page_is_refused(shop: Shop) -> None:
 
 async def test_a_form_without_this_sessions_token_is_refused(shop: Shop) -> None:
     async with shop.open(**TOKEN) as opened, browsing(opened) as browser, browsing(opened) as other:
-        assert (await post(browser, "/login", {"person": "Ada", "token": SECRET.get_secret_value()}))[0] == 403
+        assert (await browser.post("/login", {"person": "Ada", "token": SECRET.get_secret_value()}))[0] == 403
         foreign = form_token(await other.get("/login"))
         await browser.get("/login")
         for told in ("", "0" * 64, foreign):
             fields = {FORM_TOKEN: told, "person": "Ada", "token": SECRET.get_secret_value()}
-            assert (await post(browser, "/login", fields))[0] == 403
+            assert (await browser.post("/login", fields))[0] == 403
         assert await log_in(browser) == 303
         await browser.get("/batches")
         page = await browser.get("/batches")
-        assert (await post(browser, "/logout", {FORM_TOKEN: form_token(page)}))[0] == 303
+        assert (await browser.post("/logout", {FORM_TOKEN: form_token(page)}))[0] == 303
         await browser.get("/batches", status=303)
 
 
@@ -123,7 +110,7 @@ async def test_the_login_leads_nowhere_else(shop: Shop) -> None:
         for place in ("//evil.example", "https://evil.example", "/\\evil.example", "/a\nb", "javascript:alert(1)"):
             page = await browser.get(f"/login?next={quote(place)}")
             fields = {FORM_TOKEN: form_token(page), "person": "Ada", "token": SECRET.get_secret_value()}
-            status, location = await post(browser, f"/login?next={quote(place)}", fields)
+            status, location = await browser.post(f"/login?next={quote(place)}", fields)
             assert (status, location) == (303, "/batches")
             browser.session.cookie_jar.clear()
 
@@ -131,7 +118,7 @@ async def test_the_login_leads_nowhere_else(shop: Shop) -> None:
 async def test_a_large_or_strange_body_is_refused(shop: Shop) -> None:
     async with shop.open() as opened, browsing(opened) as browser:
         await browser.get("/batches")
-        assert (await post(browser, "/logout", {"a": "x" * 20_000}))[0] == 413
+        assert (await browser.post("/logout", {"a": "x" * 20_000}))[0] == 413
         url, sent = f"{browser.root}/logout", {"Origin": browser.root}
         async with browser.session.post(url, json={"a": 1}, headers=sent) as answer:
             assert answer.status == 415
