@@ -1,6 +1,6 @@
 """`skustream dlq`: letters, found, shown, counted, exported, and put back. Each command lives in a file of its own."""
 
-from stream.cli import dlq_discard, dlq_export, dlq_list, dlq_replay, dlq_show, dlq_stats
+from stream.cli import dlq_discard, dlq_export, dlq_list, dlq_replay, dlq_resume, dlq_show, dlq_stats
 from stream.cli.front import group
 
 app = group("Find, read and put back dead letters, ours and those of Kafka Connect, Spring, Streams and SmallRye.")
@@ -11,3 +11,4 @@ app.command("export", epilog=dlq_export.EXAMPLES)(dlq_export.export)
 app.command("watch", epilog=dlq_list.WATCH_EXAMPLES)(dlq_list.watch)
 app.command("replay", epilog=dlq_replay.EXAMPLES)(dlq_replay.replay)
 app.command("discard", epilog=dlq_discard.EXAMPLES)(dlq_discard.discard)
+app.command("resume", epilog=dlq_resume.EXAMPLES)(dlq_resume.resume)
