@@ -1,4 +1,4 @@
-"""The flood stop, counted outside: letters end at the budget, buying ends with them, other stages go on, nothing is lost."""
+"""The flood stop, counted outside: letters end at the budget, buying too, other stages go on, nothing is lost."""
 
 import json
 import subprocess
@@ -45,7 +45,7 @@ def test_a_stage_whose_every_job_fails_stops_buying_and_goes_on_by_itself(plants
 
 
 def test_a_persons_word_lets_the_fleet_go_on_and_what_waits_is_handed_over(plants: Plants) -> None:
-    """PixelAPI refuses every order of one stage. Of two workers one is told to end: what waited there goes to the other."""
+    """PixelAPI refuses every order of a stage. Of two workers one is told to end: what waits goes to the other."""
     refused = {"kind": "error", "operation": "upscale", "status": 422, "message": "no such model"}
     plant = plants(behaviour={"faults": [refused]})
     ending, worker = flood_worker(plant).wait_ready(), flood_worker(plant).wait_ready()

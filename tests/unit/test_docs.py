@@ -88,12 +88,6 @@ def test_refused_kafka_options_are_told_with_the_law_they_would_break() -> None:
     assert {code(row[0])[0]: row[1] for row in table} == dict(REFUSED)
 
 
-def test_every_reason_says_whose_fault_it_is_whether_to_replay_and_what_to_do() -> None:
-    table = [row for row in rows((DOCS / "reasons.md").read_text()) if len(row) == 4]
-    assert [code(row[0])[0] for row in table] == list(Reason)
-    assert all(all(cells) for cells in table)
-
-
 def test_the_retries_shown_pass_the_lint() -> None:
     text = (DOCS / "reasons.md").read_text()
     (shown,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
