@@ -25,9 +25,9 @@ def words(text: str) -> str:
 
 
 def commands(page: Path) -> list[str]:
-    """Every `skustream dlq ...` that stands in a block, as typed; what a shell does with it is left out."""
+    """Every `skustream ...` that stands in a block, as typed; what a shell does with it is left out."""
     blocks = re.findall(r"```(?:sh)?\n(.*?)```", page.read_text(), re.DOTALL)
-    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    lines = [line.removeprefix("$ ").removeprefix(".venv/bin/") for block in blocks for line in block.splitlines()]
     return [line.split(" | ")[0] for line in lines if line.startswith("skustream ") and "..." not in line]
 
 
@@ -81,6 +81,8 @@ def test_whatever_changes_something_is_shown_as_a_dry_run_first(page: Path) -> N
 @pytest.mark.parametrize("page", TYPED, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_commands_shown_can_be_typed(page: Path) -> None:
     for line in commands(page):
+        if page.parent != RUNBOOK and not line.startswith("skustream dlq "):
+            continue  # others may name files that are made first
         try:
             parse(line)
         except Exception as error:
