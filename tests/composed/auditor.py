@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 from tests.composed.evidence import Evidence, Record, Target, collect
 
 ENTRY_TOPICS = ("raw", "raw.backfill")
+RETRY_TOPICS = ("retry.now", "retry.10s", "retry.1m", "retry.10m")
 MAX_HEADER_BYTES = 16 * 1024
+MAX_NOTE_BYTES = 6 * 1024
 AMBIGUOUS = "ambiguous-submit"
 
 Identity = tuple[str, int, int, int, int]
@@ -25,6 +27,8 @@ class Report:
     problems: list[str] = field(default_factory=list)
     ends: Counter[str] = field(default_factory=Counter)
     """`completed`, `superseded`, and letters by reason."""
+    postponed: int = 0
+    """Delayed retries."""
     jobs_accepted: int = 0
     jobs_unknown: int = 0
     """Bought, and their ids lost with their answers."""
@@ -39,6 +43,7 @@ def audit(target: Target, *, contract: tuple[int, float] | None = None) -> Repor
     evidence, report = collect(target), Report()
     _one_end(evidence, report)
     _letters_whole(evidence, report)
+    _retries_whole(evidence, report)
     _assets_stand(evidence, report)
     _bought_once(evidence, report)
     unknown = _all_accounted(evidence, report)
@@ -63,10 +68,16 @@ def _one_end(evidence: Evidence, report: Report) -> None:
         report.ends[record.headers["skustream.reason"]] += 1
     report.problems += [f"L1: {count} ends of {identity}" for identity, count in found.items() if count > 1]
     entered = {
-        (*record.at, index) for topic in ENTRY_TOPICS for record in evidence.records[topic] for index in _events(record)
+        (*record.at, index, 0)
+        for topic in ENTRY_TOPICS
+        for record in evidence.records[topic]
+        for index in _events(record)
     }
-    report.problems += [f"L1: no end of {origin}" for origin in sorted(entered - {key[:4] for key in found})]
-    report.problems += [f"L1: an end without an event: {key}" for key in found if key[:4] not in entered]
+    returned = [record for topic in RETRY_TOPICS for record in evidence.records[topic]]
+    entered |= {_identity_of(record) for record in returned}
+    report.postponed = sum(_is_the_machines(record) for record in returned)
+    report.problems += [f"L1: no end of {identity}" for identity in sorted(entered - found.keys())]
+    report.problems += [f"L1: an end without an event: {key}" for key in found if key not in entered]
 
 
 def _events(record: Record) -> list[int]:
@@ -81,8 +92,9 @@ def _events(record: Record) -> list[int]:
     return [index for index, name in enumerate(names) if name.removeprefix("s3:").startswith("ObjectCreated:")]
 
 
-def _identity_of(letter: Record) -> Identity:
-    told = letter.headers
+def _identity_of(record: Record) -> Identity:
+    """Of a letter, or of a retry record."""
+    told = record.headers
     numbers = (int(told[f"skustream.origin.{name}"]) for name in ("partition", "offset", "index"))
     partition, offset, index = numbers
     return told["skustream.origin.topic"], partition, offset, index, int(told["skustream.replay"])
@@ -100,6 +112,33 @@ def _letters_whole(evidence: Evidence, report: Report) -> None:
             report.problems.append(f"L6: the letter {letter.at} is not its input {at} byte for byte")
         if letter.header_bytes > MAX_HEADER_BYTES:
             report.problems.append(f"L6: {letter.header_bytes} bytes of headers on {letter.at}")
+
+
+def _is_the_machines(record: Record) -> bool:
+    """A delayed retry, and no person's replay."""
+    return record.headers["skustream.postponed"] != "0"
+
+
+def _retries_whole(evidence: Evidence, report: Report) -> None:
+    """A delayed retry is its stage's input: byte for byte the raw record of its origin, or a record between stages.
+
+    Or what a person's replay put back, which may have been mended.
+    """
+    inputs = {record.at: (record.key, record.value) for topic in ENTRY_TOPICS for record in evidence.records[topic]}
+    others = {
+        (record.key, record.value)
+        for topic, records in evidence.records.items()
+        if topic not in {*ENTRY_TOPICS, "completed", "dead-letter"}
+        for record in records
+        if topic not in RETRY_TOPICS or not _is_the_machines(record)
+    }
+    for topic in RETRY_TOPICS:
+        for record in evidence.records[topic]:
+            origin = _identity_of(record)[:3]
+            if (record.key, record.value) not in {inputs.get(origin), *others}:
+                report.problems.append(f"L6: the retry {record.at} is no input of its stage byte for byte")
+            if record.header_bytes > MAX_NOTE_BYTES:
+                report.problems.append(f"L6: {record.header_bytes} bytes of headers on the retry {record.at}")
 
 
 def _assets_stand(evidence: Evidence, report: Report) -> None:
@@ -227,7 +266,11 @@ def _told_in(letter: Record) -> Decimal:
     told = Decimal(letter.headers.get("skustream.credits", "0"))
     if letter.headers["skustream.input.topic"].endswith(ENTRY_TOPICS):
         return told
-    return told + sum((Decimal(asset["credits"]) for asset in letter.json()["assets"].values()), start=Decimal(0))
+    try:
+        assets = letter.json()["assets"]
+    except (ValueError, KeyError, TypeError):  # the first stage's, from a retry topic
+        return told
+    return told + sum((Decimal(asset["credits"]) for asset in assets.values()), start=Decimal(0))
 
 
 def _net(jobs: Iterable[dict[str, Any]]) -> Decimal:
