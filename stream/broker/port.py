@@ -35,7 +35,8 @@ class InRecord:
     @property
     def size_bytes(self) -> int:
         """Memory it holds, roughly."""
-        return len(self.value or b"") + len(self.key or b"") + 200
+        headers = sum(len(name) + len(value or b"") for name, value in self.headers)
+        return len(self.value or b"") + len(self.key or b"") + headers + 200
 
 
 @dataclass(frozen=True, slots=True)

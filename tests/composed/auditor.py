@@ -12,6 +12,7 @@ from tests.composed.evidence import Evidence, Record, Target, collect
 
 ENTRY_TOPICS = ("raw", "raw.backfill")
 RETRY_TOPICS = ("retry.now", "retry.10s", "retry.1m", "retry.10m")
+NOTED = ("stage", "due", "origin.topic", "origin.partition", "origin.offset", "origin.index", "postponed", "replay")
 MAX_HEADER_BYTES = 16 * 1024
 MAX_NOTE_BYTES = 6 * 1024
 AMBIGUOUS = "ambiguous-submit"
@@ -74,7 +75,7 @@ def _one_end(evidence: Evidence, report: Report) -> None:
         for index in _events(record)
     }
     returned = [record for topic in RETRY_TOPICS for record in evidence.records[topic]]
-    entered |= {_identity_of(record) for record in returned}
+    entered |= {_identity_of(record) if _has_note(record) else (*record.at, 0, 0) for record in returned}
     report.postponed = sum(_is_the_machines(record) for record in returned)
     report.problems += [f"L1: no end of {identity}" for identity in sorted(entered - found.keys())]
     report.problems += [f"L1: an end without an event: {key}" for key in found if key not in entered]
@@ -114,9 +115,14 @@ def _letters_whole(evidence: Evidence, report: Report) -> None:
             report.problems.append(f"L6: {letter.header_bytes} bytes of headers on {letter.at}")
 
 
+def _has_note(record: Record) -> bool:
+    """Whether a retry record says whose it is; else it can only end as a letter of its own."""
+    return {f"skustream.{name}" for name in NOTED} <= record.headers.keys()
+
+
 def _is_the_machines(record: Record) -> bool:
     """A delayed retry, and no person's replay."""
-    return record.headers["skustream.postponed"] != "0"
+    return _has_note(record) and record.headers["skustream.postponed"] != "0"
 
 
 def _retries_whole(evidence: Evidence, report: Report) -> None:
@@ -133,7 +139,7 @@ def _retries_whole(evidence: Evidence, report: Report) -> None:
         if topic not in RETRY_TOPICS or not _is_the_machines(record)
     }
     for topic in RETRY_TOPICS:
-        for record in evidence.records[topic]:
+        for record in filter(_has_note, evidence.records[topic]):
             origin = _identity_of(record)[:3]
             if (record.key, record.value) not in {inputs.get(origin), *others}:
                 report.problems.append(f"L6: the retry {record.at} is no input of its stage byte for byte")

@@ -6,18 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 
 from tests.composed.auditor import AMBIGUOUS, Report, audit
 from tests.composed.conftest import Plants
+from tests.composed.evidence import collect
 from tests.composed.kills import Kills
 from tests.composed.plant import Plant, drawn_lots
 from tests.composed.watcher import headers_of
-from tests.services.clients import read_all
+from tests.services.clients import alter_topic, read_all
 from tests.services.waiting import until
 
 RecordProperty = Callable[[str, object], None]
 pytestmark = [pytest.mark.kafka, pytest.mark.s3]
 
+MB = 1024 * 1024
 DELAY, DELAY_SECONDS = "retry.10s", 10.0
 LATER = {"retries-exhausted": ["10s", "10s", "10s"], "job-overdue": ["10s"]}
 WEARY: list[dict[str, Any]] = [
@@ -83,6 +86,47 @@ def test_after_its_last_delay_an_event_becomes_a_letter_that_tells_every_try(pla
     report = audit(plant.target())
     assert report.problems == []
     assert (report.postponed, report.jobs_accepted) == (1, 1)
+
+
+def test_whatever_lies_in_a_retry_topic_becomes_a_letter_and_stops_nobody(plants: Plants) -> None:
+    """No headers, foreign bytes, 5 MB, a stage of another pipeline, a note of another event: byte for byte (L6)."""
+    plant = plants()
+    for name, size in ((DELAY, 6 * MB), ("dead-letter", 7 * MB)):
+        alter_topic(plant.kafka, plant.topic(name), {"max.message.bytes": str(size)})
+    worker = plant.worker().wait_ready()
+    (sent,) = plant.send_new(1)
+    plant.wait_events(sent)
+    note = {
+        "stage": "upscale", "due": str(2**62), "origin.topic": plant.topic("raw"), "origin.partition": "7",
+        "origin.offset": "0", "origin.index": "0", "origin.timestamp": "5", "priority": "live", "replay": "0",
+        "attempts": "0", "postponed": "0",
+    }  # fmt: skip
+    gone, foreign = {**note, "stage": "painter"}, {**note, "stage": "remove-bg", "origin.partition": "8"}
+    hostile: list[tuple[bytes, dict[str, bytes]]] = [
+        (b"{}", {}),
+        (b"\xff\x00" * 9, {"skustream.stage": b"\xff"}),
+        (b"x" * 5 * MB, {"skustream.stage": b"upscale", "skustream.due": b"soon"}),
+        (b"<script>alert(1)</script>", {"skustream.stage": b"<script>alert(1)</script>" * 1000}),
+        (b"gone", _headers(gone)),
+        (b'{"sku_id": "A", "raw_url": "file:///etc/passwd"}', _headers(foreign)),
+    ]
+    producer = Producer({"bootstrap.servers": plant.kafka.bootstrap_servers, "message.max.bytes": 8 * MB})
+    for value, headers in hostile:
+        producer.produce(plant.topic(DELAY), key=b"k", value=value, headers=list(headers.items()))
+    assert producer.flush(30) == 0
+    ended = plant.wait_ended(1 + len(hostile))
+    assert sorted(letter["skustream.reason"] for letter in ended.letters) == ["invalid-event"] * 5 + ["source-refused"]
+    (later,) = plant.send_new(1, sku="LATER")
+    plant.wait_events(later)
+    assert worker.ailments() == []
+    letters = collect(plant.target()).records["dead-letter"]
+    assert sorted((letter.value or b"")[:50] for letter in letters) == sorted(value[:50] for value, _ in hostile)
+    report = audit(plant.target())
+    assert report.problems == []
+
+
+def _headers(note: dict[str, str]) -> dict[str, bytes]:
+    return {f"skustream.{name}": text.encode() for name, text in note.items()}
 
 
 @pytest.mark.timeout(400)
