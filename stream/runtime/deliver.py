@@ -15,8 +15,8 @@ import structlog
 from stream.broker.port import CommitPoint, DeliveryAborted, Link
 from stream.core.clock import Clock
 from stream.metrics.port import Recorder
+from stream.runtime.ends import Delivery, End
 from stream.runtime.inflight import Lane, Ticket
-from stream.runtime.worker import Delivery, End
 
 log = structlog.get_logger(__name__)
 

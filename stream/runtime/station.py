@@ -18,9 +18,9 @@ from stream.core.clock import Clock
 from stream.core.errors import Unavailable
 from stream.metrics.port import Recorder
 from stream.runtime.deliver import Deliverer
+from stream.runtime.ends import Delivery
 from stream.runtime.inflight import Lane, LaneLimits, Ticket
 from stream.runtime.wicket import Lives, Wicket
-from stream.runtime.worker import Delivery
 
 log = structlog.get_logger(__name__)
 

@@ -22,6 +22,7 @@ from stream.outcome import Handler, OutcomeKind
 from stream.records import Reading, StageRecord, event_id_of
 from stream.retries import Attempt, RetryNote
 from stream.runtime.dead_letters import write_letter
+from stream.runtime.ends import Delivery, End
 from stream.runtime.environment import Environment, Patience
 from stream.runtime.faults import judged
 from stream.runtime.floodgate import FloodGate, Passage
@@ -35,29 +36,6 @@ log = structlog.get_logger(__name__)
 SLICE_TICKETS = 25
 """Walks started at a time, each about 0.1 ms until it first waits; by 100, the loop stood still for 104 to 119 ms."""
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How one event left this stage: the record it became."""
-
-    record: OutRecord
-    outcome: str
-    """`forwarded`, `completed`, `superseded`, `postponed`, or `dead-letter`."""
-    reason: str = ""
-    """Of a letter, or of one that was put off."""
-    image: Image | None = None
-    event_id: str = ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Delivery:
-    """A ticket whose work is done: one end for each event of its record, delivered together or not at all."""
-
-    ticket: Ticket
-    ends: tuple[End, ...]
-    ignored: tuple[str, ...] = ()
-    """What else stood in the record and asks for nothing, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,13 +28,14 @@ from stream.pipeline import Stage, load_pipeline
 from stream.quota.memory import MemoryQuota
 from stream.quota.window import Contract
 from stream.retries import RetryNote
+from stream.runtime.ends import Delivery, End
 from stream.runtime.environment import Environment
 from stream.runtime.floodgate import FloodGate
 from stream.runtime.hearing import Hearing
 from stream.runtime.inflight import Lane, LaneLimits
 from stream.runtime.returns import Returns
 from stream.runtime.verdict import RetryPolicy
-from stream.runtime.worker import Delivery, End, Worker, WorkerParts
+from stream.runtime.worker import Worker, WorkerParts
 from stream.settings import Settings
 from stream.simulator import Behaviour, Simulator
 from stream.stages.desk import Desk

@@ -14,12 +14,13 @@ from stream.broker.port import Committed, LinkListener, OutRecord, Partition
 from stream.core.clock import SystemClock
 from stream.metrics.silent import SilentRecorder
 from stream.runtime import process as process_module
+from stream.runtime.ends import Delivery, End
 from stream.runtime.environment import Environment
 from stream.runtime.inflight import Lane, LaneLimits, Ticket
 from stream.runtime.marks import encode
 from stream.runtime.process import Crew, Process
 from stream.runtime.station import Station, StationParts
-from stream.runtime.worker import Delivery, End, Worker
+from stream.runtime.worker import Worker
 from tests.services.clients import Kafka, create_topic, read_all, transactional_producer, wait_decided
 
 pytestmark = pytest.mark.kafka

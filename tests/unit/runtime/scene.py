@@ -16,13 +16,14 @@ from stream.objects.memory import MemoryStore
 from stream.outcome import Outcome, OutcomeKind
 from stream.records import Misread, Reading, StageRecord, first_record
 from stream.retries import RetryNote
+from stream.runtime.ends import Delivery, End
 from stream.runtime.environment import Environment
 from stream.runtime.floodgate import FloodGate
 from stream.runtime.hearing import Hearing
 from stream.runtime.inflight import Lane, LaneLimits, Ticket
 from stream.runtime.returns import Returns
 from stream.runtime.verdict import RetryPolicy
-from stream.runtime.worker import Delivery, End, Worker, WorkerParts
+from stream.runtime.worker import Worker, WorkerParts
 from stream.topics import Topics
 
 TOPICS = Topics()

@@ -8,9 +8,9 @@ import pytest
 from stream.broker.port import CommitPoint, Committed, DeliveryAborted, InRecord, LinkBroken, OutRecord, Partition
 from stream.metrics.silent import SilentRecorder
 from stream.runtime.deliver import HOLD_FIRST_SECONDS, HOLD_LONGEST_SECONDS, Deliverer
+from stream.runtime.ends import Delivery, End
 from stream.runtime.inflight import Lane, LaneLimits
 from stream.runtime.marks import decode
-from stream.runtime.worker import Delivery, End
 from tests.unit.runtime.scene import WoundClock
 
 LETTERS, DONE = "dead-letter", "completed"

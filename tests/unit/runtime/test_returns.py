@@ -10,9 +10,9 @@ from stream.core.errors import Ambiguous, Reason, Rejected, Transient
 from stream.events import Origin, Priority
 from stream.records import Reading, StageRecord
 from stream.retries import Attempt, RetryNote, decode_history, read_note
+from stream.runtime.ends import End
 from stream.runtime.inflight import Lane, LaneLimits, Ticket
 from stream.runtime.verdict import RetryPolicy
-from stream.runtime.worker import End
 from tests.unit.runtime.scene import TOPICS, Scene, headers, scripted, settled, written
 
 ORIGIN = Origin(topic=TOPICS.raw, partition=2, offset=77)
