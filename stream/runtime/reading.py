@@ -42,13 +42,18 @@ class FirstReader:
         return self._read(record, origin, record.timestamp_ms, self.priorities.get(record.topic, Priority.LIVE))
 
     def read_again(self, record: InRecord, note: RetryNote) -> Reading:
-        """See `Reader`. Of an S3 notification, the entry that the note's origin counts."""
+        """See `Reader`. Of an S3 notification, the entry that the note's origin counts.
+
+        Put back mended or from raw it is an event of its own, and keeps its place among those entries all the same.
+        """
         index = note.origin.index
         origin = note.origin.model_copy(update={"index": 0})
         found = self._read(record, origin, note.timestamp_ms, note.priority)
         for event in found.events:
             if event.origin.index == index:
                 return Reading((_returned(event, note),))
+            if event.raw.encode() == record.value:
+                return Reading((_returned(event.model_copy(update={"origin": note.origin}), note),))
         for misread in found.misread:
             if misread.index == index:
                 raise misread.error

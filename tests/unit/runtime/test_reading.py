@@ -68,6 +68,13 @@ def test_of_a_notification_only_the_entry_that_the_note_counts_comes_back() -> N
     assert (reading.misread, reading.ignored) == ((), ())
 
 
+def test_an_entry_that_was_put_back_as_an_event_of_its_own_keeps_its_place() -> None:
+    """A mended one, or one from raw: the value is that event alone, the note still counts it among its record's."""
+    at = ORIGIN.model_copy(update={"index": 2})
+    (record,) = FIRST.read_again(again(written("A", "e1")), replace(NOTE, origin=at)).events
+    assert told(record) == (at, 900_000, Priority.REPLAY, 3, "claim")
+
+
 @pytest.mark.parametrize(("index", "words"), [(1, "no such event"), (7, "no such event")])
 def test_an_entry_that_is_not_there_is_refused(index: int, words: str) -> None:
     value = notification("ObjectCreated:Put", "ObjectRemoved:Delete")
