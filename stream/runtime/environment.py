@@ -34,6 +34,8 @@ class Lack:
     """Until then the other side asked not to be asked."""
     over: bool = False
     line: deque["Patience"] = field(default_factory=deque)
+    asking: "Patience | None" = None
+    """Whose turn it was last, while nothing is known of what it learned."""
 
     def call_first(self) -> None:
         """The first in line looks again when it is due."""
@@ -83,6 +85,14 @@ class Environment:
         lack.detail = detail
         lack.interval_seconds = min(lack.interval_seconds * 2, self._longest)
         lack.next_probe = self._clock.monotonic() + lack.interval_seconds
+        lack.asking = None
+        lack.call_first()
+
+    def gave_up(self, lack: Lack, walk: "Patience") -> None:
+        """`walk` asks no more: if it was to ask now, the next one does at once, instead of half a minute later."""
+        if lack.asking is walk:
+            lack.asking = None
+            lack.next_probe = self._clock.monotonic()
         lack.call_first()
 
     def recovered(self, *resources: Resource) -> None:
@@ -106,6 +116,7 @@ class Environment:
                 if left <= 0:
                     # A probe longer than the longest interval is a job at work, not a question: the next one asks too.
                     lack.next_probe = self._clock.monotonic() + self._longest
+                    lack.asking = walk
                     lack.line.rotate(-1)
                     lack.call_first()
                     return
@@ -152,4 +163,4 @@ class Patience:
         if not lack.line:
             self._environment.recovered(lack.resource)
         else:
-            lack.call_first()
+            self._environment.gave_up(lack, self)

@@ -9,6 +9,7 @@ import pytest
 from stream.broker.port import InRecord
 from stream.core.errors import Ambiguous, Reason, Rejected, Resource, Transient, Unavailable
 from stream.records import Reading, StageRecord
+from stream.runtime.environment import Patience
 from stream.runtime.flood import FIRST_PROBE_SECONDS, LONGEST_PROBE_SECONDS
 from stream.runtime.floodgate import LOOK_SECONDS, SLICE_PASSAGES
 from stream.runtime.verdict import RetryPolicy
@@ -329,6 +330,30 @@ async def test_a_crowd_at_the_gate_leaves_in_slices() -> None:
     assert 0 < len(scene.gate._fresh) < 10 * SLICE_PASSAGES
     await settled()
     assert len(scene.outcomes) == 1 + 10 * SLICE_PASSAGES
+
+
+async def test_who_stands_at_the_gate_costs_those_who_wait_for_something_no_turn() -> None:
+    """Thirty of a stopped stage are before the one that could ask: each of them would have cost half a minute."""
+    scene = Scene(letters=1)
+    lacking = True
+
+    async def handle(record: StageRecord) -> None:
+        if record.event.sku_id.startswith("LACK") and lacking:
+            raise Unavailable(Resource.STORE, "gone")
+        if not record.event.sku_id.startswith("LACK"):
+            raise FAILED
+
+    scene.actor.handling = handle
+    scene.bring(scene.lane(), *[f"LACK{number}/l{number}" for number in range(30)])
+    await settled()
+    other = Patience(scene.environment)
+    of_another_stage = asyncio.create_task(other.wait(Resource.STORE, "gone", None))
+    scene.bring(scene.lane(1), *names(2))
+    await scene.clock.pass_time(2)
+    assert scene.gate.is_shut
+    assert of_another_stage.done(), "it may ask"
+    other.give_up()
+    await scene.worker.stop(0)
 
 
 async def test_a_letter_that_waited_tells_every_try() -> None:
