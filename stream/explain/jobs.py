@@ -8,7 +8,7 @@ pipeline may have changed since), and by the key that a letter names.
 import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from stream.core.clock import Clock
@@ -17,7 +17,7 @@ from stream.explain import wording
 from stream.explain.moments import Event, Moment, What, origin_text
 from stream.ledger.jobs import Ledger
 from stream.ledger.makers import maker_of
-from stream.ledger.port import Entry, JobRecord, LedgerState
+from stream.ledger.port import JobRecord, LedgerState
 from stream.ledger.versions import Versions
 from stream.objects.keys import job_key_path, read_asset_key
 from stream.objects.port import ObjectStore
@@ -31,6 +31,8 @@ MAX_JOBS = 5_000
 AT_ONCE = 16
 """Documents read beside each other."""
 TAKEN_IN = "photo"
+WHOLE_SECONDS_MS = 2_000
+"""So far may a time be off that comes of an age in whole seconds."""
 NOTICED_SECONDS = 0.05
 """A shorter wait for the limiter is none."""
 
@@ -71,11 +73,10 @@ class Inquiry:
                 if len(wanted) < MAX_JOBS:
                     wanted.setdefault(key, (stage, []))[1].append(event)
         found = await asyncio.gather(*map(self._look, wanted))
-        now_ms = self._clock.wall() * 1000
         return [
-            Job(entry.record, round(now_ms - entry.age_seconds * 1000), stage, tuple(needed_by))
-            for entry, (stage, needed_by) in zip(found, wanted.values(), strict=True)
-            if entry is not None
+            Job(record, written_ms, stage, tuple(needed_by))
+            for (record, written_ms), (stage, needed_by) in zip(found, wanted.values(), strict=True)
+            if record is not None
         ]
 
     async def _names(self, event: Event) -> Mapping[str, str]:
@@ -113,13 +114,17 @@ class Inquiry:
         event.source_version = version or ""
         return None if version is None else record.with_assets({}, source_version=version)
 
-    async def _look(self, key: str) -> Entry | None:
+    async def _look(self, key: str) -> tuple[JobRecord | None, int]:
+        """The job's document, and when it was written (Unix ms)."""
         try:
             async with self._turn:
-                return await self._ledger.look(key)
+                entry = await self._ledger.look(key)
         except (CorruptDocument, ValueError) as error:  # a letter may name anything as its job's key
             self.warnings.append(str(error))
-            return None
+            return None, 0
+        if entry is None:
+            return None, 0
+        return entry.record, round((self._clock.wall() - entry.age_seconds) * 1000)
 
 
 def _reckoned(record: StageRecord, pipeline: Pipeline, max_pixels: int) -> Iterator[tuple[str, str]]:
@@ -150,7 +155,7 @@ def tell_jobs(jobs: Iterable[Job], events: Collection[Event]) -> None:
         payer = job.record.payer
         first = job.needed_by[0]
         owner = first if payer is None else by_payer.get((payer.origin, first.image_id), first)
-        owner.moments += moments_of(job)
+        owner.moments += moments_of(replace(job, written_ms=min(job.written_ms, _at_the_latest(job, owner))))
         if payer is None:
             continue
         if payer.origin == owner.origin:
@@ -158,6 +163,18 @@ def tell_jobs(jobs: Iterable[Job], events: Collection[Event]) -> None:
         for event in job.needed_by:
             if event.origin != payer.origin:
                 event.reused[job.stage] = origin_text(payer.origin)
+
+
+def _at_the_latest(job: Job, owner: Event) -> int:
+    """Not after the record that rests on what the job came to: a store may tell ages in whole seconds."""
+
+    def rests_on_it(moment: Moment) -> bool:
+        if not job.written_ms - WHOLE_SECONDS_MS <= moment.at_ms < job.written_ms:
+            return False
+        assets = moment.facts.get("assets", ())
+        return moment.facts.get("job_key") == job.record.key or not job.record.assets.keys().isdisjoint(assets)
+
+    return min((moment.at_ms for moment in owner.moments if rests_on_it(moment)), default=job.written_ms)
 
 
 def moments_of(job: Job) -> Iterator[Moment]:

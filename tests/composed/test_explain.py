@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +12,10 @@ import pytest
 
 from tests.composed.plant import SETTINGS, Plant
 from tests.composed.worker import command
+from tests.services.clients import create_topic
 from tests.services.kafka import ExistingKafka, KafkaCluster
 from tests.services.s3 import S3Server
+from tests.services.waiting import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.s3]
 FAULTS = [
@@ -29,8 +31,12 @@ class Shop:
     """A plant whose events have ended, and a person at a terminal."""
 
     plant: Plant
+    documents: dict[tuple[str, ...], dict[str, Any]] = field(default_factory=dict)
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        return self.type("explain", *words)
+
+    def type(self, *words: str) -> "subprocess.CompletedProcess[str]":
         environment = os.environ | SETTINGS | {
             "KAFKA_BOOTSTRAP_SERVERS": self.plant.kafka.bootstrap_servers,
             "SKUSTREAM_TOPIC_PREFIX": self.plant.prefix,
@@ -38,15 +44,21 @@ class Shop:
             "AWS_ENDPOINT_URL": self.plant.s3.endpoint_url,
         }  # fmt: skip
         return subprocess.run(
-            [*command(), "explain", *words], env=environment, capture_output=True, text=True, timeout=90, check=False
+            [*command(), *words], env=environment, capture_output=True, text=True, timeout=90, check=False
         )
 
     def told(self, *words: str) -> dict[str, Any]:
-        done = self.run(*words, "--json")
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        assert found["warnings"] == []
-        return found
+        """The document; nothing changes any more, so each is asked for once."""
+        if words not in self.documents:
+            done = self.run(*words, "--json")
+            assert done.returncode == 0, done.stderr
+            self.documents[words] = json.loads(done.stdout)
+            assert self.documents[words]["warnings"] == []
+        return self.documents[words]
+
+    def ends(self, event_id: str) -> list[str]:
+        """How it ended, each time."""
+        return self.plant.watcher.look().by_event().get(event_id, [])
 
     def jobs(self, sku_id: str) -> list[dict[str, Any]]:
         return [job for job in self.plant.provider.jobs() if f"/{sku_id}/" in job["image_url"]]
@@ -57,8 +69,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory, s3: S3Server, kafka: KafkaClu
     """Everything sent, and everything ended; the tests only ask."""
     folder = tmp_path_factory.mktemp("explain")
     plant = Plant(kafka, s3, folder, f"explain{os.urandom(4).hex()}", behaviour={"faults": FAULTS})
+    create_topic(kafka, plant.topic("replays"))
+    plant.pipeline(retries={"source-missing": ["10s"]})
     try:
-        plant.worker(SKUSTREAM_QUOTA_REQUESTS="16").wait_ready()
+        plant.worker(SKUSTREAM_MAX_RUNNING_JOBS="1").wait_ready()
         newer = plant.event("SHOE-1", sequence=2, version="b", event_id="newer", batch_id="spring")
         plant.send(newer, plant.event("SHOE-10", event_id="other", stages=CUT_OUT_ONLY))
         plant.wait_events("newer", "other")
@@ -71,9 +85,21 @@ def shop(tmp_path_factory: pytest.TempPathFactory, s3: S3Server, kafka: KafkaClu
         lame, shy, lost = (
             plant.event(sku_id, event_id=sku_id, version="1", stages=CUT_OUT_ONLY) for sku_id in ("LAME", "SHY", "LOST")
         )
-        plant.send({**newer, "event_id": "again"}, older, gone, back, lame, shy, lost)
-        plant.wait_events("again", "older", "gone", "back", "LAME", "SHY", "LOST")
-        yield Shop(plant)
+        late = plant.event("LATE", event_id="late", stages=CUT_OUT_ONLY)
+        photo = plant.provider.photos / "LATE.jpg"
+        photo.rename(photo.with_suffix(".kept"))
+        plant.send({**newer, "event_id": "again"}, older, gone, back, lame, shy, lost, late)
+        plant.wait_events("again", "older", "gone", "back", "LAME", "SHY", "LOST", "late")
+        photo.with_suffix(".kept").rename(photo)
+        opened = Shop(plant)
+        for words in (
+            ("replay", "--sku", "LATE", "--by", "anna"),
+            ("discard", "--sku", "SHY", "--by", "bert", "--yes"),
+        ):
+            done = opened.type("dlq", *words, "--why", "I looked")
+            assert done.returncode == 0, done.stderr
+        until(lambda: len(opened.ends("late")) > 1, timeout_seconds=60, what="the end of the replay")
+        yield opened
     finally:
         plant.close()
 
@@ -111,16 +137,17 @@ def _place(event: dict[str, Any]) -> str:
 
 
 def test_waits_for_the_limiter_are_told_as_the_ledger_keeps_them(shop: Shop) -> None:
-    """With 16 requests in 6 s and three jobs with their polls somebody waited; the story tells it before the claim."""
-    newer = shop.told("SHOE-1", "--image", "main")["images"][0]["events"][0]
-    waits = {moment["facts"]["stage"]: moment for moment in _moments(newer, "waited")}
-    assert waits
-    for claimed in _moments(newer, "claimed"):
-        waited_ms = 1000 * claimed["facts"]["waited_seconds"]
-        wait = waits.get(claimed["facts"]["stage"])
-        assert (wait is None) == (waited_ms < 50)
-        if wait is not None:
-            assert abs(claimed["at_ms"] - waited_ms - wait["at_ms"]) <= 1
+    """One job may run at a time, and several came together: the story tells each wait before the claim it was for."""
+    events = [shop.told(sku_id)["images"][0]["events"][0] for sku_id in ("LAME", "SHY", "LOST", "SHOE-1")]
+    waited = 0
+    for event in events:
+        for claimed in _moments(event, "claimed"):
+            wait_ms = 1000 * claimed["facts"]["waited_seconds"]
+            told = [each for each in _moments(event, "waited") if each["facts"]["stage"] == claimed["facts"]["stage"]]
+            assert len(told) == (wait_ms >= 50)
+            assert all(abs(claimed["at_ms"] - wait_ms - each["at_ms"]) <= 1 for each in told)
+            waited += len(told)
+    assert waited > 0
 
 
 def test_every_image_is_told_and_no_other_sku(shop: Shop) -> None:
@@ -138,11 +165,27 @@ def test_a_failed_attempt_and_the_one_after_it_are_both_named(shop: Shop) -> Non
     assert event["state"] == "completed"
 
 
+def test_a_delayed_retry_a_letter_and_its_replay_are_one_story(shop: Shop) -> None:
+    told = shop.told("LATE")["images"][0]
+    (event,) = told["events"]
+    mentioned = [moment["what"] for moment in event["moments"]]
+    order = ["received", "postponed", "letter", "replayed", "re-entered", "claimed", "accepted", "job", "completed"]
+    assert [what for what in mentioned if what in order] == order
+    (postponed,), (letter,), (replayed,) = (_moments(event, what) for what in ("postponed", "letter", "replayed"))
+    assert postponed["facts"]["due_ms"] - postponed["at_ms"] > 9_000
+    assert letter["at_ms"] >= postponed["facts"]["due_ms"]
+    assert (replayed["facts"]["by"], replayed["facts"]["why"]) == ("anna", "I looked")
+    assert replayed["facts"]["letter"] == letter["facts"]["letter"]
+    assert shop.ends("late") == ["completed", "source-missing"]
+    assert (event["credits"], event["attempts"], event["replays"]) == ("10", 3, 1)
+    assert told["summary"] == "LATE main: completed after 3 attempts and one replay, 10 credits"
+
+
 @pytest.mark.parametrize(
     ("sku_id", "sentence"),
     [
-        ("GONE-1", "GONE-1 main: failed in remove-bg (source-missing), 0 credits"),
-        ("SHY", "SHY main: failed in remove-bg (job-blocked), "),
+        ("GONE-1", "GONE-1 main: failed in remove-bg (source-missing) after 2 attempts, 0 credits"),
+        ("SHY", "SHY main: failed, and discarded by bert, "),
         ("LOST", "LOST main: failed in remove-bg (ambiguous-submit), 0 credits, 10 credits in doubt"),
     ],
 )

@@ -70,6 +70,14 @@ def test_moments_are_told_in_order_with_the_jobs_of_the_ledger_between_them() ->
     assert event.moments[1].at_ms == START_MS + 50
 
 
+def test_a_job_came_to_its_end_before_the_record_that_rests_on_it_whatever_a_store_tells_in_whole_seconds() -> None:
+    told = story(EVENT, ended(EVENT, after_ms=350), jobs=[{}])  # its document is told to be written at 400
+    assert [moment.what for moment in told.images[0].events[0].moments][-2:] == [What.JOB, What.COMPLETED]
+    failed = {"state": LedgerState.FAILED, "assets": {}, "failed_jobs": ("job-1",)}
+    told = story(EVENT, letter(EVENT, after_ms=350, job_key="ab" * 32), jobs=[failed])
+    assert [moment.what for moment in told.images[0].events[0].moments][-2:] == [What.JOB, What.LETTER]
+
+
 def test_causes_come_before_what_follows_at_the_same_millisecond() -> None:
     told = story(ended(EVENT, after_ms=0), handed_on(EVENT, after_ms=0), EVENT)
     assert [moment.what for moment in told.images[0].events[0].moments] == [
