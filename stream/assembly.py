@@ -173,6 +173,7 @@ def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment
         stage=stage.name,
         open_link=partial(_open_link, _link_settings(stage, desk, settings)),
         paused=lambda: environment.is_paused() or gate.is_shut,
+        needs_news=lambda: gate.needs_news,
         limits=LaneLimits(tickets=settings.lane_tickets),
         commit_interval_seconds=settings.commit_interval_seconds,
         clock=desk.clock,

@@ -1,10 +1,11 @@
 """The gate of one stage: who may write a letter, and who has to wait because too many were written (the flood stop).
 
-Comes in: every event of the stage, on the loop. Goes out: leave to walk, leave to write a letter; `is_shut` for the
-station. A stage is stopped while an event waits for leave to write its letter. Then nobody else begins to walk or buys
-anything: all stand in line with their tickets, so nothing is lost and a revoked lane is handed over as ever. Few at a
-time are let through to see whether the cause is gone; a success earns letters, and a person's word brings all of them.
-Whoever waited for a letter walks again before it is written.
+Comes in: every event of the stage, on the loop. Goes out: leave to walk, leave to write a letter; `is_shut` and
+`needs_news` for the station.
+A stage is stopped while an event waits for leave to write its letter. Then nobody else begins to walk or buys anything:
+all stand in line with their tickets, so nothing is lost, and a revoked lane is handed over as ever. Few at a time are
+let through to see whether the cause is gone; a success earns letters, and a person's word brings all of them. Whoever
+waited for a letter walks again before it is written.
 """
 
 import asyncio
@@ -124,6 +125,8 @@ class FloodGate:
         self._is_releasing = False
         self.is_shut = False
         """Whether the station should bring nobody new."""
+        self.needs_news = False
+        """Whether only somebody new can find out that the cause is gone, and none is here."""
 
     # What the worker and the counter ask.
 
@@ -224,6 +227,7 @@ class FloodGate:
         if self._fresh and not self._stops and not self._is_releasing:
             self._release()
         self.is_shut = bool(self._stops) and (bool(self._fresh) or not self._has_room(now))
+        self.needs_news = bool(self._stops) and not self.is_shut and not self._probing()
 
     def _has_room(self, now: float) -> bool:
         return self._start.has_room(now, len(self._rounds))

@@ -89,12 +89,21 @@ class Lane:
         """
         if not self._open:
             return False
-        share = RESUME_SHARE if self.paused else 1.0
+        return self.open_tickets >= self._limits.tickets * self._share or self.brimful
+
+    @property
+    def brimful(self) -> bool:
+        """Whether not even one more may come into a full lane: its bytes or its marks are at their limit."""
+        if not self._open:
+            return False
         return (
-            self.open_tickets >= self._limits.tickets * share
-            or self._open_bytes >= self._limits.record_bytes * share
-            or self._marks_bound() >= self._limits.marks_bytes * share
+            self._open_bytes >= self._limits.record_bytes * self._share
+            or self._marks_bound() >= self._limits.marks_bytes * self._share
         )
+
+    @property
+    def _share(self) -> float:
+        return RESUME_SHARE if self.paused else 1.0
 
     def admit(self, record: InRecord) -> Ticket | None:
         """A ticket for `record`, or None when it was finished before our time."""

@@ -34,7 +34,7 @@ REOPEN_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class StationParts:
-    """What a station is made of. `paused` may be asked from any thread."""
+    """What a station is made of. `paused` and `needs_news` may be asked from any thread."""
 
     stage: str
     open_link: LinkFactory
@@ -43,6 +43,8 @@ class StationParts:
     commit_interval_seconds: float
     clock: Clock
     recorder: Recorder
+    needs_news: Callable[[], bool] = lambda: False
+    """Whether only somebody new can find out that everybody could go on: the wicket leads into full lanes, too."""
 
 
 class Walks(Protocol):
@@ -226,9 +228,11 @@ class Station:
             self._deliverer.add(found)
 
     def _hold_or_let_in(self, link: Link) -> None:
-        closed = not self._intake or (self._parts.paused() and not self._wicket.lets_in())
+        paused, needs_news = self._parts.paused(), self._parts.needs_news()
+        beside = (paused or needs_news) and self._wicket.lets_in()
+        closed = not self._intake or (paused and not beside)
         for partition, lane in self._lanes.items():
-            wanted = closed or lane.full
+            wanted = closed or (lane.brimful if beside and needs_news else lane.full)
             if wanted != lane.paused:
                 (link.pause if wanted else link.resume)(partition)
                 lane.paused = wanted

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -14,6 +15,7 @@ from stream.broker.port import Committed, LinkListener, OutRecord, Partition
 from stream.core.clock import SystemClock
 from stream.metrics.silent import SilentRecorder
 from stream.runtime import process as process_module
+from stream.runtime import wicket as wicket_module
 from stream.runtime.ends import Delivery, End
 from stream.runtime.environment import Environment
 from stream.runtime.inflight import Lane, LaneLimits, Ticket
@@ -81,6 +83,10 @@ class Idle(Worker):
     async def stop(self, short_seconds: float) -> None:
         """Nothing walks."""
 
+    def reasons(self) -> list[str]:
+        """Nothing is stopped."""
+        return []
+
 
 class Scene:
     """One station between two topics."""
@@ -89,13 +95,14 @@ class Scene:
         self.kafka, self.source, self.target = kafka, source, target
         self.heard = Lags()
         self.is_paused = False
+        self.needs_news = False
         self.chores: list[Callable[[], bool]] = []
         """Asked at every turn until done, on the station's own thread: nobody else may call its client."""
         self.walks = Walks(target)
         clock = SystemClock()
         parts = StationParts(
             "remove-bg", lambda listener: opened(kafka, source, instance, listener), self._at_every_turn,
-            limits, 0.05, clock, self.heard,
+            limits, 0.05, clock, self.heard, needs_news=lambda: self.needs_news,
         )  # fmt: skip
         self.station = Station(parts, asyncio.get_running_loop())
         self.walks.station = self.station
@@ -112,6 +119,10 @@ class Scene:
     @property
     def lanes(self) -> dict[int, Lane]:
         return {partition.number: lane for partition, lane in list(self.station._lanes.items())}
+
+    def has(self, count: int) -> bool:
+        """Whether so many came in from the first partition."""
+        return self.count(0) >= count
 
     def count(self, partition: int) -> int:
         """Different records of `partition` that came in."""
@@ -333,3 +344,24 @@ async def test_drained_is_told_of_each_partition_by_itself_and_again_after_more(
         await until(lambda: scene.heard.lags.get(0) == 0, "no lag")
         assert scene.walks.seen == [(0, 0)]
         assert not scene.heard.lags.get(1)
+
+
+@pytest.mark.usefixtures("topics")
+async def test_into_full_lanes_one_more_comes_now_and_then_where_only_somebody_new_can_find_out(
+    kafka: Kafka, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stopped stage whose every ticket waits with a failure that is remembered."""
+    monkeypatch.setattr(wicket_module, "LET_IN_SECONDS", 0.5)
+    publish(kafka, f"{prefix}.in", [2])
+    async with running(kafka, prefix, partitions=2, limits=LaneLimits(tickets=2)) as scene:
+        scene.walks.keeps = True
+        await until(lambda: scene.count(0) == 2 and scene.lanes[0].paused, "a full lane")
+        publish(kafka, f"{prefix}.in", [5])
+        for came in (3, 4):
+            scene.needs_news = True
+            await until(partial(scene.has, came), "somebody new")
+            scene.needs_news = False
+            assert scene.count(0) == came
+        assert scene.lanes[0].open_tickets == 4
+        scene.walks.let_go()
+        await until(lambda: scene.count(0) == 7, "the others")

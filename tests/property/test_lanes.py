@@ -319,9 +319,17 @@ def test_bytes_fill_a_lane_too() -> None:
     lane = Lane(Committed(HOME, 0, ""), LaneLimits(record_bytes=5000))
     ticket = lane.admit(big)
     assert ticket is not None
-    assert lane.full
+    assert (lane.full, lane.brimful) == (True, True)
     lane.settle([ticket])
-    assert not lane.full
+    assert (lane.full, lane.brimful) == (False, False)
+
+
+def test_a_lane_full_of_tickets_can_take_one_more() -> None:
+    """A stage that is stopped may need somebody new."""
+    lane = Lane(Committed(HOME, 0, ""), LaneLimits(tickets=2))
+    read_on(lane, [0, 1])
+    assert lane.full
+    assert not lane.brimful
 
 
 def test_the_default_limit_leaves_room_for_one_more_poll() -> None:

@@ -41,6 +41,13 @@ def letters(scene: Scene) -> list[str]:
     return [end.reason for end in scene.delivered if end.reason]
 
 
+def asked(scene: Scene) -> str:
+    """What the station is asked for."""
+    if scene.gate.needs_news:
+        return "news"
+    return "shut" if scene.gate.is_shut else "open"
+
+
 def names(count: int, first: int = 0) -> list[str]:
     return [f"S{number}/e{number}" for number in range(first, first + count)]
 
@@ -315,6 +322,32 @@ async def test_a_probe_that_takes_too_long_keeps_nobody_waiting() -> None:
     stuck.set()
     await settled()
     assert scene.outcomes[-1] == ("x1", "completed")
+
+
+async def test_where_all_wait_with_what_is_remembered_somebody_new_is_asked_for() -> None:
+    """However full the lanes are: nobody here could find out that the cause is gone."""
+    fault = Fault(FAILED, is_remembered=True)
+    scene = await flooded(fault)
+    assert asked(scene) == "shut"
+    await scene.clock.pass_time(FIRST_PROBE_SECONDS + LOOK_SECONDS)
+    assert asked(scene) == "news"
+    scene.bring(scene.lane(1), "N/n1")
+    await settled()
+    assert asked(scene) == "shut", "it failed, and the next one is due later"
+    await scene.clock.pass_time(2 * FIRST_PROBE_SECONDS + LOOK_SECONDS)
+    assert asked(scene) == "news"
+    fault.on = False
+    scene.bring(scene.lane(2), *names(30, 50))
+    await settled()
+    assert asked(scene) == "open"
+    assert scene.worker.walking == 0
+
+
+async def test_where_those_who_wait_can_find_out_nobody_new_is_asked_for() -> None:
+    scene = await flooded(Fault(REFUSED))
+    await scene.clock.pass_time(100 * LOOK_SECONDS)
+    assert not scene.gate.needs_news
+    await scene.worker.stop(0)
 
 
 async def test_a_crowd_at_the_gate_leaves_in_slices() -> None:
