@@ -19,7 +19,7 @@ from rich.table import Table
 from benchmarks import figures
 from benchmarks.figures import Figure
 
-BENCHES = ("engine", "inflight", "limiter", "rehost", "thumbnails")
+BENCHES = ("engine", "inflight", "letters", "limiter", "rehost", "thumbnails")
 LOGS = Path("build/bench")
 
 

@@ -39,7 +39,7 @@ class Span:
 class Scanner:
     """A consumer that is told where to begin. Every method raises `Unavailable(broker)` when Kafka does not answer."""
 
-    def __init__(self, client: Mapping[str, Any]) -> None:
+    def __init__(self, client: Mapping[str, Any], *, batch_records: int = BATCH_RECORDS) -> None:
         """`client`: librdkafka options. Raises `Misconfigured` for those it refuses. Nothing is read yet."""
         ours = {
             "group.id": GROUP,
@@ -54,6 +54,7 @@ class Scanner:
             self._consumer = Consumer({"fetch.wait.max.ms": 50, **client, **ours}, logger=_CHATTER)
         except KafkaException as error:
             raise Misconfigured(f"kafka: {_cause(error).str()}") from None
+        self._batch_records = batch_records
         self._next: dict[Partition, int] = {}
 
     def spans(self, topics: Collection[str]) -> dict[Partition, Span]:
@@ -126,7 +127,7 @@ class Scanner:
         first = self._consumer.poll(POLL_SECONDS)
         if first is None:
             return []
-        messages = [first, *self._consumer.consume(BATCH_RECORDS - 1, 0)]
+        messages = [first, *self._consumer.consume(self._batch_records - 1, 0)]
         return [record for message in messages if (record := self._taken(message)) is not None]
 
     def _taken(self, message: Message) -> InRecord | None:

@@ -4,7 +4,8 @@ Comes in: a letter, and what became of it. Goes out: plain values, secrets maske
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from stream.core.errors import Reason
@@ -21,6 +22,25 @@ Document = dict[str, Any]
 
 def document(letter: Letter, state: State = State.OPEN, mark: Mapping[str, Any] | None = None) -> Document:
     """Everything about it. Money is decimal text, times are ISO 8601 (`null` where there is none)."""
+    whole = _small(letter, state, mark)
+    for part in _LARGE.values():
+        whole |= part(letter)
+    return whole
+
+
+def asked_document(letter: Letter, state: State, fields: AbstractSet[str] | None) -> Document:
+    """As much of the document as an expression asks for that names these fields; None: any.
+
+    Headers and values are most of the work, and most conditions look at neither.
+    """
+    asked = _small(letter, state, None)
+    for name, part in _LARGE.items():
+        if fields is None or not fields.isdisjoint(_SAID_BY[name]):
+            asked |= part(letter)
+    return asked
+
+
+def _small(letter: Letter, state: State, mark: Mapping[str, Any] | None) -> Document:
     return {
         **summary(letter, state),
         "timestamp_ms": letter.timestamp_ms,
@@ -37,10 +57,7 @@ def document(letter: Letter, state: State = State.OPEN, mark: Mapping[str, Any] 
         ],
         "meaning": _meaning(card_of(letter)),
         "mark": None if mark is None else masked_json(mark),
-        "headers": [{"name": name, "value": header_text(name, value)} for name, value in letter.headers],
         "key": _text(letter.key),
-        "event": masked_json(event_fields(letter.value)) or None,
-        **_value(letter.value),
     }
 
 
@@ -108,8 +125,17 @@ def _text(value: bytes | None) -> str | None:
         return f"0x{value.hex()}"
 
 
-def _value(value: bytes | None) -> Document:
+def _headers(letter: Letter) -> Document:
+    return {"headers": [{"name": name, "value": header_text(name, value)} for name, value in letter.headers]}
+
+
+def _event(letter: Letter) -> Document:
+    return {"event": masked_json(event_fields(letter.value)) or None}
+
+
+def _value(letter: Letter) -> Document:
     """`value_kind` says how `value` is written: json, text, base64, or none."""
+    value = letter.value
     size = {"value_bytes": len(value or b"")}
     if value is None:
         return {**size, "value_kind": "none", "value": None}
@@ -120,3 +146,7 @@ def _value(value: bytes | None) -> Document:
         return {**size, "value_kind": "text", "value": masked(value.decode())}
     except UnicodeDecodeError:
         return {**size, "value_kind": "base64", "value": base64.b64encode(value).decode()}
+
+
+_LARGE: Mapping[str, Callable[[Letter], Document]] = {"headers": _headers, "event": _event, "value": _value}
+_SAID_BY = {"headers": {"headers"}, "event": {"event"}, "value": {"value", "value_kind", "value_bytes"}}

@@ -12,7 +12,7 @@ from stream.broker.port import Partition
 from stream.broker.scan import Scanner, Span
 from stream.core.errors import Misconfigured
 from stream.letters.dialects import read_letter
-from stream.letters.document import document
+from stream.letters.document import asked_document
 from stream.letters.filters import Filters, State
 from stream.letters.letter import Letter, LetterId
 from stream.letters.where import CannotTell
@@ -20,8 +20,13 @@ from stream.letters.where import CannotTell
 Progress = Callable[[int, int], None]
 StateOf = Callable[[LetterId], State]
 """What became of a letter: the marks are a floor above."""
-LITTLE_MEMORY = {"queued.max.messages.kbytes": 8_192, "fetch.message.max.bytes": 1_048_576}
-"""Per partition: librdkafka would fetch 64 MB ahead of each, and a topic with twelve has a million letters."""
+LITTLE_MEMORY = {
+    "queued.max.messages.kbytes": 4_096, "fetch.message.max.bytes": 262_144, "fetch.queue.backoff.ms": 5,
+}  # fmt: skip
+"""librdkafka would hold 64 MB ahead, and a megabyte of *compressed* letters of each partition is twenty in memory. A
+larger letter is fetched all the same."""
+BATCH_LETTERS = 500
+"""Held at once: with forty headers each, a letter takes some 15 KB of memory."""
 
 
 class Drawer:
@@ -69,7 +74,7 @@ class Sieve:
         if self._filters.where is None:
             return True
         try:
-            holds = self._filters.where.holds(document(letter, state))
+            holds = self._filters.where.holds(asked_document(letter, state, self._filters.where.fields))
         except CannotTell as error:
             self.unjudged += 1
             self.complaint = self.complaint or f"{letter.at}: {error}"
@@ -87,7 +92,7 @@ def open_drawer(
     Where the broker cannot tell offsets by time, earlier ones come as well: `Filters` knows the time, too.
     Raises `Misconfigured` when there is no such topic.
     """
-    with Scanner({**client, **LITTLE_MEMORY}) as scanner:
+    with Scanner({**client, **LITTLE_MEMORY}, batch_records=BATCH_LETTERS) as scanner:
         spans = _spans(scanner, topic)
         if at_end:
             yield Drawer(scanner, {partition: span.high for partition, span in spans.items()})
@@ -99,7 +104,7 @@ def open_drawer(
 
 def find_letter(client: Mapping[str, Any], at: LetterId) -> Letter | None:
     """The one that lies there; None when it aged out or never was. Raises `Misconfigured` without such a partition."""
-    with Scanner({**client, **LITTLE_MEMORY}) as scanner:
+    with Scanner({**client, **LITTLE_MEMORY}, batch_records=BATCH_LETTERS) as scanner:
         place = Partition(at.topic, at.partition)
         span = _spans(scanner, at.topic).get(place)
         if span is None:

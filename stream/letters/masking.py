@@ -14,7 +14,10 @@ DEEPEST = 40
 MAX_BITS = 512
 _URL = re.compile(r"\b((?:https?|s3|gs|ftp)://)([^\s\"'<>\\]+)", re.IGNORECASE)
 _USER_INFO = re.compile(r"//[^/@]+@")
-_TELLING = re.compile(r"signature|passw|secret|token|key|credential|x-(?:amz|goog|oss)-", re.IGNORECASE)
+_NAMED = ("signature", "passw", "secret", "token", "key", "credential", "x-amz-", "x-goog-", "x-oss-")
+_SHAPED = ("pk_", "sk_", "pxapi_", "akia", "asia", "eyj", "bearer", "basic")
+"""Looked for first: the expressions below cost a hundred times as much."""
+SHORTEST = 7
 _ASSIGNED = re.compile(
     r"((?:\bx-(?:amz|goog|oss)-[a-z-]{1,40}|signature|password|passwd|secret|token|credential|api[_-]?key"
     r"|access[_-]?key(?:[_-]?id)?)[\"']?\s{0,3}(?:=|:|%3D)\s{0,3}[\"']?)[^\s\"'<>,;&}]+",
@@ -34,11 +37,14 @@ _SECRET_NAME = re.compile(
 
 def masked(text: str) -> str:
     """`text` without users, passwords and queries in URLs, without signatures, and without what looks like a key."""
+    if len(text) < SHORTEST:
+        return text
     if "://" in text:
         text = _URL.sub(_bare, text)
-    if _TELLING.search(text):
+    low = text.lower()
+    if any(word in low for word in _NAMED):
         text = _ASSIGNED.sub(rf"\1{HIDDEN}", text)
-    return _SHAPES.sub(HIDDEN, text)
+    return _SHAPES.sub(HIDDEN, text) if any(word in low for word in _SHAPED) else text
 
 
 def _bare(found: re.Match[str]) -> str:

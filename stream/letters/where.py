@@ -28,6 +28,8 @@ class Where:
     """A condition; two are equal when their text is."""
 
     text: str
+    fields: frozenset[str] | None = field(repr=False, compare=False)
+    """The names in it; None where it may look at any field (`@`, `*`)."""
     _compiled: Any = field(repr=False, compare=False)
 
     @classmethod
@@ -45,7 +47,7 @@ class Where:
             raise Misconfigured("--where: nested too deeply") from None
         except JMESPathError as error:
             raise Misconfigured(_wrong(text, str(error).partition("\n")[0])) from None
-        return cls(text, compiled)
+        return cls(text, _fields(compiled.parsed), compiled)
 
     def holds(self, document: Mapping[str, Any]) -> bool:
         """Whether the letter is meant: false, null and what is empty mean no. Raises `CannotTell`."""
@@ -58,13 +60,26 @@ class Where:
         return not (found is None or found is False or (isinstance(found, str | list | dict) and not found))
 
 
-def _functions(node: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """Every function called, and with how many arguments."""
-    if node["type"] == "function_expression":
-        yield node["value"], len(node["children"])
+def _fields(node: Mapping[str, Any]) -> frozenset[str] | None:
+    names: set[str] = set()
+    for each in _nodes(node):
+        if each["type"] in {"current", "value_projection"}:
+            return None
+        if each["type"] == "field":
+            names.add(each["value"])
+    return frozenset(names)
+
+
+def _nodes(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield node
     for child in node["children"]:
         if isinstance(child, Mapping):
-            yield from _functions(child)
+            yield from _nodes(child)
+
+
+def _functions(node: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """Every function called, and with how many arguments."""
+    return ((each["value"], len(each["children"])) for each in _nodes(node) if each["type"] == "function_expression")
 
 
 def _demand_function(name: str, arguments: int) -> None:

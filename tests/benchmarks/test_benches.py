@@ -26,7 +26,7 @@ def test_a_bench_without_kafka_runs_and_tells_figures(bench: str) -> None:
 
 
 @pytest.mark.kafka
-@pytest.mark.parametrize("bench", ["engine", "inflight"])
+@pytest.mark.parametrize("bench", ["engine", "inflight", "letters"])
 def test_a_bench_on_kafka_runs_and_tells_figures(
     bench: str, kafka: KafkaCluster | ExistingKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -37,7 +37,7 @@ def test_a_bench_on_kafka_runs_and_tells_figures(
 
 
 def test_make_bench_knows_every_bench() -> None:
-    assert set(BENCHES) == {"engine", "inflight", "limiter", "rehost", "thumbnails"}
+    assert set(BENCHES) == {"engine", "inflight", "letters", "limiter", "rehost", "thumbnails"}
 
 
 @pytest.mark.parametrize(

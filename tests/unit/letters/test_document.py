@@ -12,7 +12,7 @@ import pytest
 
 from stream.broker.port import InRecord, OutRecord
 from stream.core.errors import Reason
-from stream.letters.counting import MAX_GROUPS, OTHERS, Tally
+from stream.letters.counting import MAX_GROUPS, OTHERS, Seen, Tally
 from stream.letters.dialects import read_letter
 from stream.letters.document import document
 from stream.letters.exporting import csv_header, csv_line, json_line, row
@@ -126,6 +126,15 @@ def test_csv_cells_begin_no_formula_and_end_no_line() -> None:
     assert not any(cell.startswith(tuple("=+-@\t\r|%")) for cell in told.values())
     assert base64.b64decode(told["value_base64"]) == letter.value
     assert (told["origin"], told["attempts"]) == ("product-images.raw/0/0/0", "2")
+
+
+def test_what_was_seen_is_known_however_many_there_are() -> None:
+    seen = Seen()
+    texts = [f"text {number}" for number in range(5_000)]
+    assert all(seen.is_new(text) for text in texts)
+    assert not any(seen.is_new(text) for text in texts)
+    assert seen.is_new("\ud800")
+    assert not seen.is_new("\ud800")
 
 
 class TestTally:

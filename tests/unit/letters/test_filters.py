@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import jmespath
 import pytest
 
 from stream.core.errors import Misconfigured, Reason
 from stream.events import Priority
-from stream.letters.document import document
+from stream.letters.document import asked_document, document
 from stream.letters.filters import Filters, State
 from stream.letters.finding import Sieve
 from stream.letters.letter import LetterId
@@ -116,6 +117,26 @@ def test_a_wrong_condition_is_refused_in_one_line(text: str, told: str) -> None:
 )  # fmt: skip
 def test_conditions_look_into_the_document(text: str, *, holds: bool) -> None:
     assert Where.parse(text).holds(document(LETTER)) is holds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "keys(@)", "*", "headers", "value", "value_kind", "value_bytes", "event", "[event, key]",
+        "{a: headers, b: value}", "history[0].word", "headers[?name == 'skustream.stage'] | length(@)",
+        "to_string(@)", "attempts", "sort(keys(@))", "event.attributes.* | [0]", "map(&name, headers)",
+        "event && value.raw || error", "not_null(event, value)",
+    ],
+)  # fmt: skip
+def test_what_a_condition_sees_is_what_the_whole_document_says(text: str) -> None:
+    where = Where.parse(text)
+    asked = asked_document(LETTER, State.OPEN, where.fields)
+    assert jmespath.search(text, asked) == jmespath.search(text, document(LETTER))
+
+
+def test_a_condition_over_small_fields_needs_no_headers() -> None:
+    where = Where.parse("attempts > `3` && contains(error, '404')")
+    assert "headers" not in asked_document(LETTER, State.OPEN, where.fields)
 
 
 def test_a_letter_without_such_a_value_is_left_out_and_told() -> None:
