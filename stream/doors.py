@@ -35,7 +35,7 @@ from stream.prices import load_prices
 from stream.quota.memory import MemoryQuota
 from stream.quota.window import Contract
 from stream.replays.bench import BenchParts
-from stream.settings import Delivery, S3Store, Settings
+from stream.settings import Delivery, Settings
 from stream.settings import S3Store as S3Address
 from stream.topics import Topics
 
@@ -85,23 +85,13 @@ def entry_reader_of(settings: Settings) -> EntryReader:
     )
 
 
-def entries_of(settings: Settings) -> EntryReader:
-    """The reader of the entry topics: events, and notifications of the buckets that are named."""
-    store = None if settings.store is None else settings.need_store()
-    return EntryReader(
-        KeyPattern.parse(settings.notification_pattern),
-        frozenset(settings.source_buckets),
-        Own(store.bucket, unquote(store.prefix)) if isinstance(store, S3Store) else None,
-    )
-
-
 def bench_of(settings: Settings, pipeline: Pipeline) -> BenchParts:
     """What puts letters back. Raises `Misconfigured` where Kafka, the store or the price book is not set rightly."""
     return BenchParts(
         client=settings.kafka_client(),
         topics=Topics(settings.topic_prefix),
         pipeline=pipeline,
-        entries=entries_of(settings),
+        entries=entry_reader_of(settings),
         open_objects=partial(open_objects, settings),
         limits=limits_of(settings),
         prices=load_prices(settings.prices),

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.composed.decisions import Decisions
 from tests.composed.evidence import Evidence, Record, Target, collect
 
 ENTRY_TOPICS = ("raw", "raw.backfill")
@@ -79,6 +80,7 @@ def _one_end(evidence: Evidence, report: Report) -> None:
     report.postponed = sum(_is_the_machines(record) for record in returned)
     report.problems += [f"L1: no end of {identity}" for identity in sorted(entered - found.keys())]
     report.problems += [f"L1: an end without an event: {key}" for key in found if key not in entered]
+    report.problems += Decisions(evidence).problems(found)
 
 
 def _events(record: Record) -> list[int]:
@@ -180,9 +182,11 @@ def _was_collected(evidence: Evidence, key: str) -> bool:
 def _bought_once(evidence: Evidence, report: Report) -> None:
     """L2: of one purchase at most one job alive or completed; a further one only after the last had failed.
 
-    Or after `skustream gc` deleted what the last one had made: the ledger keeps its id.
+    Or after `skustream gc` deleted what the last one had made: the ledger keeps its id. Or once for every person's
+    decision, where the last one's id was lost with its answer.
     """
-    collected = _collected(evidence)
+    collected, known = _collected(evidence), _known(evidence)
+    decided = Decisions(evidence).bought_again()
     purchases: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for job in evidence.books["jobs"]:
         purchases.setdefault(_purchase(job), []).append(job)
@@ -191,9 +195,20 @@ def _bought_once(evidence: Evidence, report: Report) -> None:
         for earlier, later in pairwise(jobs):
             if earlier["id"] in collected:
                 continue
+            if earlier["id"] not in known and decided[_image_of(earlier)] > 0:
+                decided[_image_of(earlier)] -= 1
+                continue
             if earlier["status"] != "failed" or earlier["finished_at"] > later["submitted_at"]:
                 report.problems.append(f"L2: bought again while {earlier['status']}: {purchase}")
     report.jobs_accepted = len(evidence.books["jobs"])
+
+
+def _known(evidence: Evidence) -> set[str]:
+    """Ids of jobs that the ledger has, whatever became of them."""
+    entries = evidence.jobs().values()
+    return {str(entry["job_id"]) for entry in entries} | {
+        job_id for entry in entries for job_id in entry["failed_jobs"]
+    }
 
 
 def _purchase(job: dict[str, Any]) -> tuple[str, ...]:
@@ -256,7 +271,10 @@ def _money(evidence: Evidence, report: Report, unknown: list[dict[str, Any]]) ->
     report.net_credits = _net(evidence.books["jobs"])
     told = sum((Decimal(record.json()["credits"]) for record in evidence.records["completed"]), start=Decimal(0))
     resolved = {entry["key"]: entry for entry in evidence.jobs().values() if entry["state"] == "settled"}
+    replayed = Decisions(evidence).replayed
     for letter in evidence.records["dead-letter"]:
+        if letter.at in replayed:
+            continue  # the end of its replay tells what the event paid before, too
         told += _told_in(letter)
         if letter.headers["skustream.reason"] == AMBIGUOUS:
             # An acceptance that came late: the ledger has the price the letter could not know.

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.composed import photos
 from tests.composed.collector import GcProcess
 from tests.composed.evidence import Target, contents
+from tests.composed.operator import Operator
 from tests.composed.provider import API_KEY, Provider
 from tests.composed.watcher import Ended, Watcher
 from tests.composed.worker import WorkerProcess
-from tests.services.clients import Kafka, create_topic
+from tests.services.clients import Kafka, consumer, create_topic, read_all
 from tests.services.s3 import S3Server
 from tests.services.waiting import until
 
@@ -33,7 +34,7 @@ BETWEEN = ("transparent", "upscaled", "lifestyle")
 SHIPPED = Path(__file__).parents[2] / "stream" / "pipeline.yaml"
 AT_ONCE: dict[str, list[str]] = {"retries-exhausted": [], "job-overdue": []}
 RETRIES = ("retry.now", "retry.10s", "retry.1m", "retry.10m")
-TOPICS = ("raw", "raw.backfill", *BETWEEN, *RETRIES, "completed", "dead-letter")
+TOPICS = ("raw", "raw.backfill", *BETWEEN, *RETRIES, "replays", "completed", "dead-letter")
 SETTINGS = {
     "SKUSTREAM_INPUT": "url",
     "SKUSTREAM_FETCH_ALLOW": "127.0.0.1",
@@ -62,10 +63,11 @@ class Plant:
     ) -> None:
         self.kafka, self.s3, self.folder, self.prefix = kafka, s3, folder, prefix
         self.workers: list[WorkerProcess] = []
+        self.operators: list[Operator] = []
         self.bucket = s3.create_bucket(prefix)
         for name in ("raw", *BETWEEN, "completed", "dead-letter"):
             create_topic(kafka, self.topic(name), partitions=PARTITIONS)
-        for name in ("raw.backfill", *RETRIES):
+        for name in ("raw.backfill", *RETRIES, "replays"):
             create_topic(kafka, self.topic(name))
         self.pipeline()
         self.provider = Provider(folder, behaviour)
@@ -75,6 +77,8 @@ class Plant:
         self._producer: Producer | None = Producer(options, logger=_silence)
         self._sent = 0
         self._gc_runs = 0
+        self._operators = 0
+        self._ends: Consumer | None = None
 
     # Where things are.
 
@@ -124,6 +128,31 @@ class Plant:
         self._gc_runs += 1
         name = f"gc-{self._gc_runs}"
         return GcProcess(name, self.folder, {**SETTINGS, **self._store()}, ("--older-than", "0s", *words)).start()
+
+    def dlq(self, *words: str, **settings: str) -> Operator:
+        """A started `skustream dlq` of our deployment."""
+        self._operators += 1
+        own = {
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "SKUSTREAM_TOPIC_PREFIX": self.prefix,
+            "SKUSTREAM_PIPELINE": str(self.folder / "pipeline.yaml"),
+            **self._store(),
+        }
+        name = f"operator-{self._operators}"
+        operator = Operator(name, self.folder, {**SETTINGS, **own, **settings}, words).start()
+        self.operators.append(operator)
+        return operator
+
+    def count(self, topic: str, *, committed: bool = True) -> int:
+        """How many records a topic has, aborted and undecided ones too unless `committed`."""
+        isolation = "read_committed" if committed else "read_uncommitted"
+        return len(read_all(self.kafka, self.topic(topic), isolation=isolation))
+
+    def end_of(self, topic: str) -> int:
+        """Where partition 0 of a topic ends, undecided records included; quick enough to watch somebody write."""
+        if self._ends is None:
+            self._ends = consumer(self.kafka, "ends", isolation_level="read_uncommitted")
+        return int(self._ends.get_watermark_offsets(TopicPartition(self.topic(topic), 0), timeout=10)[1])
 
     def _store(self) -> dict[str, str]:
         return {"SKUSTREAM_STORE": f"s3://{self.bucket}/assets", "AWS_ENDPOINT_URL": self.s3.endpoint_url}
@@ -213,8 +242,13 @@ class Plant:
         for worker in self.workers:
             if worker.is_running:
                 worker.kill()
+        for operator in self.operators:
+            if operator.is_running:
+                operator.kill()
         self.provider.stop()
         self.watcher.close()
+        if self._ends is not None:
+            self._ends.close()
         self._producer = None
 
     def diary(self) -> str:
