@@ -41,7 +41,7 @@ class Answer:
 
     async def story(self, sku_id: str, search: Search, *, image_id: str | None, warnings: Sequence[str]) -> Story:
         """Everything about the SKU. Raises `UnknownSku` with near matches."""
-        events = list(search.events.values())
+        events = list(search.gathered.events.values())
         jobs = await self._inquiry.jobs(events)
         tell_jobs(jobs, events)
         images = {event.image_id for event in events} or await self._images(sku_id, image_id)
@@ -83,8 +83,8 @@ class Answer:
 
 
 def _unknown(sku_id: str, image_id: str | None, search: Search) -> str:
-    if image_id is not None and search.images:
-        known = ", ".join(shown(each) for each in sorted(search.images)[:10])
+    if image_id is not None and search.gathered.images:
+        known = ", ".join(shown(each) for each in sorted(search.gathered.images)[:10])
         return f"no image {shown(image_id)} of {shown(sku_id)}; there is {known}"
     similar = {key.decode(errors="replace").lower(): key.decode(errors="replace") for key in sorted(search.similar)}
     close = difflib.get_close_matches(sku_id[:MAX_ID_CHARACTERS].lower(), similar, n=3, cutoff=0.7)

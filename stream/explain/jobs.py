@@ -84,7 +84,7 @@ class Inquiry:
         async with self._turn:
             record = await self._with_version(event)
         names = {**event.job_keys, **dict(_reckoned(record, self._pipeline, self._max_pixels) if record else ())}
-        for asset, asset_key in event.asset_keys.items():
+        for asset_key, asset in event.asset_keys.items():
             told = read_asset_key(asset_key)
             if told is None or any(key.startswith(told.short) for key in names):
                 continue

@@ -82,7 +82,7 @@ class Event:
     record: StageRecord | None = None
     """The furthest record read of it; job keys are reckoned from it."""
     asset_keys: dict[str, str] = field(default_factory=dict)
-    """Store keys of its assets, by name."""
+    """What was made for it, in whichever walk: store keys, and the assets' names."""
     job_keys: dict[str, str] = field(default_factory=dict)
     """Jobs that a letter named, with their stage."""
     letters: set[str] = field(default_factory=set)

@@ -10,6 +10,7 @@ from typing import Any
 from stream.broker.scan import Scanner
 from stream.core.errors import Misconfigured
 from stream.explain import wording
+from stream.explain.gathering import MAX_EVENTS
 from stream.explain.moments import Moment, What, place_of
 from stream.explain.search import Search
 from stream.letters.finding import LITTLE_MEMORY
@@ -45,14 +46,14 @@ def read_topics(
             for record in records:
                 search.look(record)
     _read_marks(client, search, topics.replays)
-    if search.left_out:
-        warnings.append(f"{search.left_out} earlier events are left out")
+    if not search.gathered.is_complete:
+        warnings.append(f"more than {MAX_EVENTS:,} events: earlier ones are left out")
     return warnings
 
 
 def _read_marks(client: Mapping[str, Any], search: Search, topic: str) -> None:
     """What people decided about the letters found."""
-    events = {letter: event for event in search.events.values() for letter in event.letters}
+    events = {letter: event for event in search.gathered.events.values() for letter in event.letters}
     if not events:
         return
     with Scanner({**client, **LITTLE_MEMORY}) as scanner:

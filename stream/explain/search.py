@@ -2,21 +2,21 @@
 
 Comes in: records of all topics, in any order. Goes out: events with their moments. Contents are hostile: what cannot be
 read is told in a line, or passed over. Cheap on purpose: a record of another SKU is told by its bytes, before anything
-is decoded; memory is bounded however often a SKU was published.
+is decoded.
 """
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from typing import Any
 
 import orjson
 from pydantic import ValidationError
 
 from stream.broker.port import InRecord
-from stream.core.errors import Rejected
-from stream.events import MAX_ID_CHARACTERS, Origin, Priority
+from stream.core.errors import Misconfigured, Rejected, shown
+from stream.events import Origin, Priority
 from stream.explain import wording
-from stream.explain.moments import Event, Moment, What, origin_text, place_of
+from stream.explain.gathering import Gathered, add, note_assets, place_at
+from stream.explain.moments import Event, What, origin_text
 from stream.letters.dialects import read_letter
 from stream.letters.inside import look_inside
 from stream.notifications.reading import EntryReader
@@ -25,11 +25,6 @@ from stream.records import StageRecord, Status, Terminal, read_stage_record
 from stream.retries import AT_ONCE, RETRY_DELAYS, read_note
 from stream.topics import Topics
 
-MAX_EVENTS = 1_000
-MAX_MOMENTS = 500
-"""Of one event: beyond it the earliest are left out."""
-MAX_HELD_BYTES = 64 * 1024 * 1024
-"""Raw events kept to reckon job keys from."""
 MAX_SIMILAR = 1_000
 A_SLIP = 2
 """Characters more or less, and alike at the beginning."""
@@ -47,11 +42,15 @@ class Search:
         self, sku_id: str, topics: Topics, pipeline: Pipeline, entries: EntryReader, *,
         image_id: str | None = None, since_ms: int = 0,
     ) -> None:  # fmt: skip
-        """Nothing is read yet."""
-        self._sku_id, self._image_id, self._since_ms = sku_id, image_id, since_ms
+        """Nothing is read yet. Raises `Misconfigured` for a SKU that no JSON can hold."""
+        try:
+            needle = orjson.dumps(sku_id)[1:-1]
+        except TypeError:
+            raise Misconfigured(f"SKU: got {shown(sku_id)}; expected text in UTF-8") from None
+        self._sku_id, self._since_ms = sku_id, since_ms
         self._topics, self._entries = topics, entries
-        self._key = sku_id.encode(errors="surrogatepass")
-        self._needles = (orjson.dumps(sku_id)[1:-1], self._key, _NOTIFICATION, *_SPELLED_OTHERWISE)
+        self._key = sku_id.encode()
+        self._needles = (needle, self._key, _NOTIFICATION, *_SPELLED_OTHERWISE)
         self._next_stage = _next_stages(pipeline, topics)
         self._readers: dict[str, Callable[[InRecord], None]] = {
             **dict.fromkeys(topics.entries(), self.entered),
@@ -60,14 +59,9 @@ class Search:
             topics.completed: self.ended,
             topics.dead_letter: self.letter,
         }
-        self._held_bytes = 0
-        self.events: dict[tuple[Origin, str], Event] = {}
-        self.images: set[str] = set()
-        """All images of the SKU that were met, whichever one is asked for."""
+        self.gathered = Gathered(image_id)
         self.similar: set[bytes] = set()
         """Keys of other SKUs that a person may have meant."""
-        self.left_out = 0
-        """Events beyond the bounds."""
 
     def look(self, record: InRecord) -> None:
         """Take in what `record` tells, if it is about the SKU."""
@@ -77,10 +71,6 @@ class Search:
                 return
         if record.timestamp_ms >= self._since_ms and (reader := self._readers.get(record.topic)) is not None:
             reader(record)
-
-    def letters(self) -> set[str]:
-        """Where the letters found lie."""
-        return {letter for event in self.events.values() for letter in event.letters}
 
     def entered(self, record: InRecord) -> None:
         """A record of an entry topic: the PIM's event, or a notification that holds several."""
@@ -93,7 +83,7 @@ class Search:
             if (event := self._event_of(read)) is None:
                 continue
             facts = {"raw_url": wording.clean(read.event.raw_url), "version": read.event.version}
-            self._add(event, record, What.RECEIVED, wording.received(read), facts)
+            add(event, record, What.RECEIVED, wording.received(read), facts)
 
     def handed_on(self, record: InRecord) -> None:
         """A record between two stages."""
@@ -105,7 +95,7 @@ class Search:
         if (event := self._event_of(read)) is not None:
             facts = {"stage": self._next_stage[record.topic], "assets": list(read.assets)}
             text = f"to {facts['stage']}, with {', '.join(read.assets)}"
-            self._add(event, record, What.HANDED_ON, text, facts, replay=read.replay)
+            add(event, record, What.HANDED_ON, text, facts, replay=read.replay)
 
     def retried(self, record: InRecord) -> None:
         """A record of a retry topic: a delayed retry, or a person's replay."""
@@ -118,15 +108,15 @@ class Search:
             return
         if inside.sku_id != self._sku_id and (read is None or read.event.sku_id != self._sku_id):
             return
-        event = self._event(note.origin, inside.image_id if read is None else read.event.image_id)
+        event = self.gathered.event(note.origin, inside.image_id if read is None else read.event.image_id)
         if event is None:
             return
         if read is not None:
-            self._keep(event, read)
+            self.gathered.keep(event, read)
         what = What.RE_ENTERED if record.topic == self._topics.retry(AT_ONCE) else What.POSTPONED
-        event.remember(wording.clean_history(note.history), _place(record), note.replay, wording.clean(note.stage))
+        event.remember(wording.clean_history(note.history), place_at(record), note.replay, wording.clean(note.stage))
         text = wording.re_entered(note) if what is What.RE_ENTERED else wording.postponed(note)
-        self._add(event, record, what, text, wording.note_facts(note), replay=note.replay)
+        add(event, record, what, text, wording.note_facts(note), replay=note.replay)
 
     def letter(self, record: InRecord) -> None:
         """A letter, in whichever dialect."""
@@ -136,21 +126,19 @@ class Search:
         sku_id = letter.sku_id or (read.event.sku_id if read else "")
         if sku_id != self._sku_id:
             return
-        event = self._event(origin, letter.image_id or (read.event.image_id if read else ""))
+        event = self.gathered.event(origin, letter.image_id or (read.event.image_id if read else ""))
         if event is None:
             return
         if read is not None:
-            self._keep(event, read)
+            self.gathered.keep(event, read)
         event.event_id = event.event_id or letter.event_id
         if letter.job_key:
             event.job_keys.setdefault(letter.job_key, letter.stage)
         event.letters.add(str(letter.at))
         event.remember(
-            wording.clean_history(letter.history), _place(record), letter.replay, wording.clean(letter.stage)
+            wording.clean_history(letter.history), place_at(record), letter.replay, wording.clean(letter.stage)
         )
-        self._add(
-            event, record, What.LETTER, wording.letter(letter), wording.letter_facts(letter), replay=letter.replay
-        )
+        add(event, record, What.LETTER, wording.letter(letter), wording.letter_facts(letter), replay=letter.replay)
 
     def ended(self, record: InRecord) -> None:
         """A terminal record."""
@@ -159,16 +147,16 @@ class Search:
         except ValidationError:
             self._unreadable(record, "no terminal record")
             return
-        if end.sku_id != self._sku_id or (event := self._event(end.origin, end.image_id)) is None:
+        if end.sku_id != self._sku_id or (event := self.gathered.event(end.origin, end.image_id)) is None:
             return
         event.event_id, event.batch_id = end.event_id, end.batch_id or ""
         event.source_version = end.source_version or ""
-        event.asset_keys |= {name: asset.key for name, asset in end.assets.items()}
+        note_assets(event, end.assets)
         what = What.COMPLETED if end.status is Status.COMPLETED else What.SUPERSEDED
         facts = {"credits": str(end.credits), "assets": list(end.assets)}
         if end.superseded_by is not None:
             facts["superseded_by"] = origin_text(end.superseded_by)
-        self._add(event, record, what, wording.ended(end), facts, replay=end.replay)
+        add(event, record, what, wording.ended(end), facts, replay=end.replay)
 
     def _may_be_ours(self, value: bytes) -> bool:
         return any(needle in value for needle in self._needles) or value[:1] in _PROTOBUF
@@ -203,73 +191,24 @@ class Search:
         inside = look_inside(record.value)
         if inside.sku_id != self._sku_id and record.key != self._key:
             return
-        event = self._event(inside.origin or _origin_of(record), inside.image_id)
+        event = self.gathered.event(inside.origin or _origin_of(record), inside.image_id)
         if event is not None:
-            self._add(event, record, What.UNREADABLE, wording.clean(why), {"error": wording.clean(why)})
+            add(event, record, What.UNREADABLE, wording.clean(why), {"error": wording.clean(why)})
 
     def _event_of(self, read: StageRecord) -> Event | None:
         """The event in `read`, if it is the SKU's."""
         if read.event.sku_id != self._sku_id:
             return None
-        event = self._event(read.origin, read.event.image_id)
+        event = self.gathered.event(read.origin, read.event.image_id)
         if event is not None:
-            self._keep(event, read)
+            self.gathered.keep(event, read)
         return event
-
-    def _event(self, origin: Origin, image_id: str) -> Event | None:
-        """The entry of this event; None where another image is asked for."""
-        self.images.add(image_id[:MAX_ID_CHARACTERS])
-        if self._image_id is not None and image_id != self._image_id:
-            return None
-        key = (origin, image_id)
-        event = self.events.get(key)
-        if event is None:
-            if len(self.events) >= MAX_EVENTS:
-                self._forget(next(iter(self.events)))
-            event = self.events[key] = Event(origin, image_id)
-        return event
-
-    def _forget(self, key: tuple[Origin, str]) -> None:
-        event = self.events.pop(key)
-        self._held_bytes -= len(event.record.raw) if event.record else 0
-        self.left_out += 1
-
-    def _keep(self, event: Event, read: StageRecord) -> None:
-        """The furthest record counts."""
-        raw, before = read.event, event.record
-        event.event_id = event.event_id or raw.event_id or ""
-        event.batch_id = event.batch_id or raw.batch_id or ""
-        event.priority, event.raw_url = read.priority.value, wording.clean(raw.raw_url)
-        event.source_version = event.source_version or read.source_version or ""
-        event.asset_keys |= {name: asset.key for name, asset in read.assets.items()}
-        if before is not None and _reach(before) >= _reach(read):
-            return
-        more = len(read.raw) - (len(before.raw) if before else 0)
-        if self._held_bytes + more <= MAX_HELD_BYTES:
-            self._held_bytes += more
-            event.record = read
-
-    def _add(
-        self, event: Event, record: InRecord, what: What, text: str, facts: dict[str, Any], *, replay: int = 0
-    ) -> None:
-        event.moments.append(Moment(record.timestamp_ms, what, text, _place(record), facts, replay))
-        if len(event.moments) > MAX_MOMENTS:
-            event.moments.remove(min(event.moments, key=lambda moment: moment.order))
-
-
-def _reach(read: StageRecord) -> tuple[bool, int, bool]:
-    """How much a record knows; a letter may not tell its origin's time, by which a resolved version is kept."""
-    return (read.source_version is not None, len(read.assets), read.timestamp_ms > 0)
 
 
 def _next_stages(pipeline: Pipeline, topics: Topics) -> dict[str, str]:
     """Who reads each topic between two stages."""
     stages = pipeline.stages
     return {topics.asset(made.makes): reader.name for made, reader in pairwise(stages)}
-
-
-def _place(record: InRecord) -> str:
-    return place_of(record.topic, record.partition, record.offset)
 
 
 def _origin_of(record: InRecord) -> Origin:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from stream.broker.port import InRecord
 from stream.events import Origin
+from stream.explain import gathering
 from stream.explain import search as rooms
 from stream.explain.moments import Event, What
 from stream.explain.search import Search
@@ -25,7 +26,7 @@ def found(*records: InRecord, sku_id: str = "SHOE-1", **options: object) -> Sear
 
 
 def the_event(looking: Search) -> Event:
-    (event,) = looking.events.values()
+    (event,) = looking.gathered.events.values()
     return event
 
 
@@ -46,8 +47,8 @@ def test_every_topic_adds_its_moment_to_the_event_it_is_about() -> None:
         "spring",
         "given:1",
     )
-    assert looking.letters() == {"product-images.dead-letter/0/0"}
-    assert set(told.asset_keys) == {"raw", "transparent", "upscaled"}
+    assert told.letters == {"product-images.dead-letter/0/0"}
+    assert set(told.asset_keys.values()) == {"raw", "transparent", "upscaled"}
 
 
 def test_no_secret_and_nothing_unprintable_is_told() -> None:
@@ -90,13 +91,15 @@ def test_a_notification_is_read_as_its_event() -> None:
 
 def test_another_sku_that_contains_the_name_is_not_told() -> None:
     event = raw("SHOE-10")
-    assert not found(event, handed_on(event, after_ms=1), letter(event, after_ms=2), ended(event, after_ms=3)).events
+    assert not found(
+        event, handed_on(event, after_ms=1), letter(event, after_ms=2), ended(event, after_ms=3)
+    ).gathered.events
 
 
 def test_one_image_only_and_the_others_are_known_by_name() -> None:
     looking = found(raw(image_id="front"), raw(image_id="back", offset=1), image_id="back")
-    assert [event.image_id for event in looking.events.values()] == ["back"]
-    assert looking.images == {"front", "back"}
+    assert [event.image_id for event in looking.gathered.events.values()] == ["back"]
+    assert looking.gathered.images == {"front", "back"}
 
 
 def test_nothing_before_since() -> None:
@@ -129,18 +132,18 @@ def test_near_matches_are_kept_and_bounded(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_memory_is_bounded_however_often_a_sku_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rooms, "MAX_EVENTS", 5)
-    monkeypatch.setattr(rooms, "MAX_MOMENTS", 4)
-    monkeypatch.setattr(rooms, "MAX_HELD_BYTES", 300)
+    monkeypatch.setattr(gathering, "MAX_EVENTS", 5)
+    monkeypatch.setattr(gathering, "MAX_MOMENTS", 4)
+    monkeypatch.setattr(gathering, "MAX_HELD_BYTES", 300)
     looking = search()
     for number in range(20):
         looking.look(raw(offset=number))
-    assert (len(looking.events), looking.left_out) == (5, 15)
-    held = [event.record for event in looking.events.values() if event.record]
+    assert (len(looking.gathered.events), looking.gathered.is_complete) == (5, False)
+    held = [event.record for event in looking.gathered.events.values() if event.record]
     assert 0 < sum(len(record.raw) for record in held) <= 300
     for number in range(20):
         looking.look(retry(raw(offset=19), after_ms=number))
-    last = looking.events[origin(raw(offset=19)), "main"]
+    last = looking.gathered.events[origin(raw(offset=19)), "main"]
     assert len(last.moments) == 4
     assert min(moment.at_ms for moment in last.moments) == START_MS + 16
 

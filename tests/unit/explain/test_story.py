@@ -31,14 +31,14 @@ def job(looking: Search, payer: Origin, key: str = "ab" * 32, *, replay: int = 0
         "assets": {"upscaled": asset("upscaled")}, **fields,
     }  # fmt: skip
     record = JobRecord(key=key, operation="upscale", nonce="n", payer=Payer(origin=payer, replay=replay), **told)
-    return Job(record, START_MS + 400, "upscale", tuple(looking.events.values()))
+    return Job(record, START_MS + 400, "upscale", tuple(looking.gathered.events.values()))
 
 
 def story(*records: InRecord, jobs: list[dict[str, Any]] | None = None, marks: tuple[Mark, ...] = ()) -> Story:
     looking = search()
     for record in records:
         looking.look(record)
-    events = list(looking.events.values())
+    events = list(looking.gathered.events.values())
     for mark in marks:
         owner = next(event for event in events if str(mark.letter) in event.letters)
         owner.moments.append(_marked(mark, "product-images.replays/0/1"))
