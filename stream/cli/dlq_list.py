@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream.cli.dlq_filters import Wanted, Which, filtered
-from stream.cli.dlq_looking import Look, connected, looking, say
+from stream.cli.dlq_looking import Look, Screen, connected, looking
 from stream.cli.front import AsJson, Config, Servers, TopicPrefix
 from stream.core.errors import Misconfigured
 
@@ -75,7 +75,7 @@ def list_letters(
     if newest and limit == 0:
         raise Misconfigured("--newest needs a --limit: the letters are held until all are read")
     with looking(connected(config, bootstrap_servers, topic_prefix), wanted) as look:
-        show = _shower(as_json=as_json)
+        show = _shower(look.screen, as_json=as_json)
         rows = _rows(look, distinct=distinct)
         if newest:
             for row in reversed(heapq.nlargest(limit, rows, key=_age)):
@@ -84,7 +84,7 @@ def list_letters(
             for row in islice(rows, limit or None):
                 show(row)
             if limit and next(rows, None) is not None:
-                say(f"{limit:,} shown, and there are more: --limit 0 for all, --newest for the latest")
+                look.screen.say(f"{limit:,} shown, and there are more: --limit 0 for all, --newest for the latest")
         look.conclude()
 
 
@@ -103,7 +103,7 @@ def watch(
     if wanted.filters.states or wanted.filters.until_ms is not None:
         raise Misconfigured("watch shows what comes: --state and --until choose among what is there (dlq list)")
     with looking(connected(config, bootstrap_servers, topic_prefix), wanted, only_new=True) as look:
-        show = _shower(as_json=as_json)
+        show = _shower(look.screen, as_json=as_json)
         while True:
             for row in _rows(look, distinct=False):
                 show(row)
@@ -126,17 +126,17 @@ def _age(row: "Row") -> tuple[str, object, object]:
     return (str(row["time"] or ""), row["partition"], row["offset"])
 
 
-def _shower(*, as_json: bool) -> "Callable[[Row], None]":
+def _shower(screen: Screen, *, as_json: bool) -> "Callable[[Row], None]":
     from stream.letters.exporting import json_line  # noqa: PLC0415 - help stays quick
 
     if as_json:
-        return lambda row: typer.echo(json_line(row))
+        return lambda row: screen.row(json_line(row))
     if not sys.stdout.isatty():
-        return lambda row: typer.echo("\t".join(_cell(row, name) for name in CELLS))
-    rest = shutil.get_terminal_size().columns - sum(width + 1 for _, width in WIDTHS)
+        return lambda row: screen.row("\t".join(_cell(row, name) for name in CELLS))
+    rest = shutil.get_terminal_size().columns - sum(width + 1 for _, width in WIDTHS) - 1
     widths = (*WIDTHS, ("error", rest)) if rest >= NARROWEST else WIDTHS
-    typer.echo(_line({name: name.removesuffix("_id").upper() for name, _ in widths}, widths))
-    return lambda row: typer.echo(_line(_short(row), widths))
+    screen.row(_line({name: name.removesuffix("_id").upper() for name, _ in widths}, widths))
+    return lambda row: screen.row(_line(_short(row), widths))
 
 
 def _short(row: "Row") -> "Row":

@@ -14,6 +14,8 @@ from stream.cli.dlq_filters import Wanted
 from stream.core.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from stream.letters.filters import State
     from stream.letters.finding import Drawer, Sieve
     from stream.letters.letter import Letter, LetterId
@@ -37,12 +39,38 @@ def topic_of(chosen: "Settings", topic: str | None) -> str:
     return topic or Topics(chosen.topic_prefix).dead_letter
 
 
+class Screen:
+    """Where rows go, and words beside them, with or without a bar below them."""
+
+    def __init__(self, console: "Console | None" = None, *, rows_too: bool = False) -> None:
+        """`console`: the one that a bar is on. `rows_too`: stdout is the same terminal."""
+        self._console = console
+        self._rows_too = rows_too
+
+    def row(self, text: str) -> None:
+        """A line of the answer, on stdout; above the bar where that is the same terminal."""
+        self._write(text, above=self._rows_too, err=False)
+
+    def say(self, text: str) -> None:
+        """A line for a person, beside the answer."""
+        self._write(said(text), above=True, err=True)
+
+    def _write(self, text: str, *, above: bool, err: bool) -> None:
+        if above and self._console is not None:
+            self._console.print(text, soft_wrap=True, markup=False, emoji=False, highlight=False)
+        else:
+            typer.echo(text, err=err)
+
+
 class Look:
     """One look through a topic."""
 
-    def __init__(self, topic: str, wanted: Wanted, drawer: "Drawer", sieve: "Sieve", progress: Progress) -> None:
+    def __init__(
+        self, topic: str, wanted: Wanted, drawer: "Drawer", sieve: "Sieve", screen: Screen, progress: Progress
+    ) -> None:
         """Nothing is read yet."""
         self.topic = topic
+        self.screen = screen
         self._wanted = wanted
         self._drawer = drawer
         self._sieve = sieve
@@ -60,13 +88,13 @@ class Look:
         if self._sieve.unjudged and not self._sieve.judged:
             raise Misconfigured(f"--where: no letter can be judged by it: {self._sieve.complaint}")
         if self.found == 0:
-            say(f"no letter in {self.topic} is meant by: {self._wanted.filters}"
-                if self._drawer.passed else f"{self.topic} holds no letters{self._since()}")  # fmt: skip
+            since = "" if self._wanted.filters.since_ms is None else " since then"
+            nothing = f"{self.topic} holds no letters{since}"
+            none_meant = f"no letter in {self.topic} is meant by: {self._wanted.filters}"
+            self.screen.say(none_meant if self._drawer.passed else nothing)
         if self._sieve.unjudged:
-            say(f"{self._sieve.unjudged:,} letters left out, --where cannot judge them: {self._sieve.complaint}")
-
-    def _since(self) -> str:
-        return "" if self._wanted.filters.since_ms is None else " since then"
+            left_out = f"{self._sieve.unjudged:,} letters left out, --where cannot judge them"
+            self.screen.say(f"{left_out}: {self._sieve.complaint}")
 
 
 @contextmanager
@@ -80,26 +108,27 @@ def looking(chosen: "Settings", wanted: Wanted, *, only_new: bool = False) -> It
         if not drawer.knows_times:
             say("this broker cannot find letters by time: all are read")
         if only_new:
-            yield Look(topic, wanted, drawer, Sieve(wanted.filters), lambda *_: None)
+            yield Look(topic, wanted, drawer, Sieve(wanted.filters), Screen(), lambda *_: None)
             return
-        with _bars() as bar:
+        with _bars() as (screen, bar):
             marks = read_all_marks(chosen, bar("reading marks"))
-            yield Look(topic, wanted, drawer, Sieve(wanted.filters, states(marks)), bar("reading letters"))
+            yield Look(topic, wanted, drawer, Sieve(wanted.filters, states(marks)), screen, bar("reading letters"))
 
 
 @contextmanager
-def _bars() -> Iterator[Callable[[str], Progress]]:
+def _bars() -> Iterator[tuple[Screen, Callable[[str], Progress]]]:
     """A bar on stderr where that is a terminal; a second one replaces the first."""
     from rich.console import Console  # noqa: PLC0415 - help stays quick
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
 
     console = Console(stderr=True)
-    # Rows on the same terminal go above the bar; rows into a file or a pipe go there untouched.
-    rows_too = console.is_terminal and sys.stdout.isatty()
+    if not console.is_terminal:
+        yield Screen(), lambda _: lambda *_: None
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    # Nothing is redirected: Typer writes past it, and a row would begin behind the bar.
     with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal,
-        redirect_stdout=rows_too, redirect_stderr=console.is_terminal,
+        *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
     ) as progress:  # fmt: skip
 
         def begin(what: str) -> Callable[[int, int], None]:
@@ -108,14 +137,19 @@ def _bars() -> Iterator[Callable[[str], Progress]]:
             task = progress.add_task(what, total=None)
             return lambda passed, total: progress.update(task, completed=passed, total=total)
 
-        yield begin
+        yield Screen(console, rows_too=sys.stdout.isatty()), begin
 
 
 def say(text: str) -> None:
-    """A line for a person, beside the answer; foreign words in it cannot steer the terminal."""
+    """A line for a person, beside the answer, where no bar is."""
+    typer.echo(said(text), err=True)
+
+
+def said(text: str) -> str:
+    """As it is said: foreign words in it cannot steer the terminal."""
     from stream.letters.masking import printable  # noqa: PLC0415 - help stays quick
 
-    typer.echo(f"skustream: {printable(text)}", err=True)
+    return f"skustream: {printable(text)}"
 
 
 def read_all_marks(chosen: "Settings", on_progress: Progress | None = None) -> "Marks":

@@ -1,8 +1,16 @@
 """`skustream dlq` on the broker inside librdkafka, as in a second terminal beside `skustream demo --serve`."""
 
+import contextlib
 import csv
+import fcntl
 import io
 import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +25,7 @@ from stream.core.errors import Reason
 from stream.letters.letter import LetterId
 from stream.replays.marks import Fate, Mark
 from stream.topics import Topics
+from tests.composed.worker import command
 from tests.unit.letters.posted import event, posted
 
 TOPICS = Topics()
@@ -189,3 +198,58 @@ def test_letters_are_exported(dlq: Dlq, tmp_path: Path) -> None:
 
 def test_watching_ends_after_so_many(dlq: Dlq) -> None:
     assert len(listed(dlq("watch", "--since", "1h", "--limit", "2", "--json"))) == 2
+
+
+def on_a_terminal(broker: EmbeddedBroker, *words: str, columns: int = 118) -> str:
+    """What a person sees, the bar and its wiping included, by the installed command on a terminal of its own."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers, "TERM": "xterm"}
+    environment.pop("COLUMNS", None)
+    seen = bytearray()
+    with subprocess.Popen(
+        [*command(), "dlq", *words], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        with contextlib.suppress(OSError):  # Linux' word for the end of a terminal
+            while part := os.read(ours, 65_536):
+                seen += part
+    os.close(ours)
+    assert process.returncode == 0, seen.decode()
+    return seen.decode()
+
+
+def lines_of(seen: str) -> list[str]:
+    """Without the colours, the bar and what wipes it."""
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen)
+    return [line.rpartition("\r")[2].rstrip() for line in plain.replace("\r\n", "\n").splitlines()]
+
+
+def test_on_a_terminal_there_are_a_bar_and_a_table(broker: EmbeddedBroker) -> None:
+    seen = on_a_terminal(broker, "list", "--reason", "source-missing")
+    assert "reading letters" in seen
+    rows = [line for line in lines_of(seen) if " source-missing " in line]
+    assert len(rows) == 5
+    assert all(len(row) < 118 for row in rows)
+    assert re.search(r"LETTER +TIME +STATE +STAGE +REASON +SKU +ERROR", seen)
+    assert re.fullmatch(
+        r".*\d+/\d+ +\d\d-\d\d \d\d:\d\d:\d\d open +remove-bg +source-missing +SKU-\d +raw_url.*", rows[-1]
+    )
+    narrow = on_a_terminal(broker, "list", columns=80)
+    assert "ERROR" not in narrow
+
+
+def test_on_a_terminal_the_figures_have_a_sum(broker: EmbeddedBroker) -> None:
+    lines = lines_of(on_a_terminal(broker, "stats"))
+    (heading,) = [line for line in lines if line.startswith("stage ")]
+    assert heading.split() == ["stage", "reason", "letters", "distinct", "oldest", "newest", "open"]
+    (total,) = [line for line in lines if line.startswith("all ")]
+    assert total.split()[1:3] == ["6", "4"]
+
+
+def test_a_reader_that_goes_away_is_no_traceback(broker: EmbeddedBroker) -> None:
+    environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers}
+    line = f"{' '.join(command())} dlq list --limit 0 | head -1"
+    done = subprocess.run(["/bin/sh", "-c", line], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("product-images.dead-letter/")
+    assert "Traceback" not in done.stderr
