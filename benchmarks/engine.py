@@ -121,7 +121,7 @@ async def engine(servers: str, source: str, target: str, count: int) -> Run:
             stage="bench",
             handler=Napping(target),
             read=_reader(clock),
-            returns=Returns("bench", Topics("bench"), ("bench",), lambda *_: Reading()),
+            returns=Returns("bench", Topics("bench"), ("bench",), lambda *_: Reading(), clock),
             deliver=station.deliver,
             dead_letter_topic="bench.dead-letter",
             gate=FloodGate("bench", clock, recorder, Hearing("bench", Resumes(MemoryStore()))),

@@ -187,7 +187,7 @@ def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment
             stage=stage.name,
             handler=StageHandler(stage, desk),
             read=reader.read,
-            returns=Returns(stage.name, desk.topics, names, reader.read_again),
+            returns=Returns(stage.name, desk.topics, names, reader.read_again, desk.clock),
             deliver=station.deliver,
             dead_letter_topic=desk.topics.dead_letter,
             gate=gate,

@@ -70,8 +70,7 @@ def letter(pipeline: Pipeline, topics: Topics) -> tuple[dict[str, str], dict[str
     record = _in_record(SMALLEST, topics)
     error = f"raw_url: {(url := SMALLEST['raw_url'])} answered 404; got '{url}'; expected a URL that brings the photo"
     verdict = DeadLetter(Reason.SOURCE_MISSING, error)
-    past = Past()
-    past.failed(Attempt(TIMESTAMP_MS + 5_000, verdict.reason, error))
+    past = Past(attempts=1, history=(Attempt(TIMESTAMP_MS + 5_000, verdict.reason, error),))
     stage = pipeline.stages[0].name
     written = write_letter(topics.dead_letter, stage, record, verdict, past=past, read=_read(SMALLEST, topics))
     text = {name: value or b"" for name, value in written.headers if name not in words.LETTER_BINARY}

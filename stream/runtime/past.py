@@ -6,6 +6,7 @@ letters and further notes carry.
 
 from dataclasses import dataclass
 
+from stream.core.clock import Clock
 from stream.retries import Attempt, RetryNote, lengthened
 from stream.runtime.verdict import DeadLetter, Postpone
 
@@ -29,10 +30,10 @@ class Past:
         """Delayed retries so far."""
         return 0 if self.note is None else self.note.postponed
 
-    def failed(self, attempt: Attempt) -> None:
-        """One more try failed."""
+    def failed(self, clock: Clock, word: str, cause: str) -> None:
+        """One more try failed, just now. The time of day is told, and decides nothing."""
         self.attempts += 1
-        self.history = lengthened(self.history, attempt)
+        self.history = lengthened(self.history, Attempt(int(clock.wall() * 1000), word, cause))
 
 
 class GivenUp(Exception):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from stream.broker.port import InRecord, OutRecord
+from stream.core.clock import Clock
 from stream.core.errors import Reason, Rejected
 from stream.records import Reading, StageRecord
 from stream.retries import RETRY_DELAYS, RetryNote, read_note, stage_named
@@ -26,6 +27,7 @@ class Returns:
     topics: Topics
     stages: tuple[str, ...]
     read: Read
+    clock: Clock
     delays: dict[str, int] = field(init=False)
     """Seconds by retry topic."""
 
@@ -46,10 +48,11 @@ class Returns:
         """What a retry record says of itself; None for a record of any other topic. Raises `Rejected`."""
         return read_note(record.headers) if record.topic in self.delays else None
 
-    def wait_seconds(self, record: InRecord, note: RetryNote, wall: float) -> float:
-        """How long it has to wait yet; 0 when it is due, or nobody's. `wall`: now.
+    def wait_seconds(self, record: InRecord, note: RetryNote) -> float:
+        """How long it has to wait yet; 0 when it is due, or nobody's.
 
-        Never longer than its topic's delay, from the record's time and from now: a note or a clock may say anything.
+        A due time passes from one process to another, so it is a time of day. That one jumps, and a note may say
+        anything: the wait is never longer than the topic's delay, from the record's time and from now.
         """
         if note.stage != self.stage:
             return 0.0
@@ -57,7 +60,7 @@ class Returns:
         until = note.due_ms / 1000
         if record.timestamp_ms > 0:
             until = min(until, record.timestamp_ms / 1000 + delay)
-        return min(max(until - wall, 0.0), delay)
+        return min(max(until - self.clock.wall(), 0.0), delay)
 
     def reading(self, record: InRecord, note: RetryNote) -> Reading:
         """The event in it, at its old place. Raises `Rejected`, also where no stage of the pipeline is named."""
@@ -69,10 +72,10 @@ class Returns:
             )  # fmt: skip
         return self.read(record, note)
 
-    def postponed(self, record: InRecord, read: StageRecord, past: Past, delay: str, wall: float) -> OutRecord:
-        """The retry record of an event found in `record`; `delay` is one of `RETRY_DELAYS`, `wall` is now."""
+    def postponed(self, record: InRecord, read: StageRecord, past: Past, delay: str) -> OutRecord:
+        """The retry record of an event found in `record`; `delay` is one of `RETRY_DELAYS`."""
         note = RetryNote(
-            stage=self.stage, due_ms=int(wall * 1000) + RETRY_DELAYS[delay] * 1000, origin=read.origin,
+            stage=self.stage, due_ms=int(self.clock.wall() * 1000) + RETRY_DELAYS[delay] * 1000, origin=read.origin,
             timestamp_ms=read.timestamp_ms, priority=read.priority, replay=read.replay, attempts=past.attempts,
             postponed=past.postponed + 1, history=past.history, buy_again=read.buy_again,
         )  # fmt: skip

@@ -20,7 +20,7 @@ from stream.core.errors import Reason, Rejected
 from stream.metrics.port import Recorder
 from stream.outcome import Handler, OutcomeKind
 from stream.records import Reading, StageRecord, event_id_of
-from stream.retries import Attempt, RetryNote
+from stream.retries import RetryNote
 from stream.runtime.dead_letters import write_letter
 from stream.runtime.ends import Delivery, End
 from stream.runtime.environment import Environment, Patience
@@ -142,7 +142,7 @@ class Worker:
         except Rejected as error:
             parts.deliver(Delivery(ticket, (self._refused(ticket, error),)))
             return
-        seconds = 0.0 if note is None else parts.returns.wait_seconds(record, note, parts.clock.wall())
+        seconds = 0.0 if note is None else parts.returns.wait_seconds(record, note)
         if seconds > 0:
             self._waiting.add(self._spawn(ticket, self._wait(ticket, note, seconds)))
         else:
@@ -289,13 +289,13 @@ class Worker:
                 end = GivenUp(verdict, past)
                 if end.letter.reason is not Reason.AMBIGUOUS_SUBMIT:  # a lost answer is no sign that anything is back
                     patience.got_through()
-                past.failed(self._attempt(end.letter.reason, end.letter.error))
+                past.failed(parts.clock, end.letter.reason, end.letter.error)
                 raise end
             case RetryAfter():
                 patience.got_through()
                 parts.recorder.retried(parts.stage, verdict.cause)
                 if verdict.spends:
-                    past.failed(self._attempt(verdict.cause, verdict.error))
+                    past.failed(parts.clock, verdict.cause, verdict.error)
                 await parts.clock.sleep(verdict.seconds)
                 return int(verdict.spends)
             case Pause():
@@ -303,12 +303,9 @@ class Worker:
                 await patience.wait(verdict.resource, verdict.detail, verdict.after_seconds)
                 return 0
 
-    def _attempt(self, word: str, cause: str) -> Attempt:
-        return Attempt(int(self._parts.clock.wall() * 1000), word, cause)
-
     def _refused(self, ticket: Ticket, error: Rejected, note: RetryNote | None = None, *, index: int = 0) -> End:
         past = Past.of(note)
-        past.failed(self._attempt(error.reason, str(error)))
+        past.failed(self._parts.clock, error.reason, str(error))
         return self._give_up(ticket, GivenUp(DeadLetter(error.reason, str(error)), past), index=index)
 
     def _give_up(self, ticket: Ticket, end: GivenUp, record: StageRecord | None = None, *, index: int = 0) -> End:
@@ -322,7 +319,7 @@ class Worker:
 
     def _postpone(self, ticket: Ticket, verdict: Postpone, past: Past, record: StageRecord) -> End:
         parts = self._parts
-        again = parts.returns.postponed(ticket.record, record, past, verdict.delay, parts.clock.wall())
+        again = parts.returns.postponed(ticket.record, record, past, verdict.delay)
         return End(again, "postponed", verdict.letter.reason, record.event.image, event_id_of(record))
 
     def _letter(self, ticket: Ticket, end: GivenUp, record: StageRecord | None, index: int) -> End:

@@ -112,7 +112,7 @@ class Worktable:
                 stage=stage.name,
                 handler=self.handler,
                 read=self.read,
-                returns=Returns(stage.name, desk.topics, (stage.name,), self.read_again),
+                returns=Returns(stage.name, desk.topics, (stage.name,), self.read_again, desk.clock),
                 deliver=self._hear,
                 dead_letter_topic=desk.topics.dead_letter,
                 gate=gate,

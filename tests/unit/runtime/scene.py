@@ -148,7 +148,7 @@ class Scene:
                 stage="remove-bg",
                 handler=self.actor,
                 read=lambda record: self.read(record),  # noqa: PLW0108 - tests change it later
-                returns=Returns("remove-bg", TOPICS, ("remove-bg", "upscale"), read_returned),
+                returns=Returns("remove-bg", TOPICS, ("remove-bg", "upscale"), read_returned, self.clock),
                 deliver=self.deliveries.append,
                 dead_letter_topic=TOPICS.dead_letter,
                 gate=self.gate,

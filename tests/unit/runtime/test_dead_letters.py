@@ -13,7 +13,7 @@ from stream.runtime.dead_letters import write_letter
 from stream.runtime.past import Past
 from stream.runtime.verdict import DeadLetter
 from stream.topics import LETTER_HEADERS_MAX_BYTES
-from tests.unit.runtime.scene import arrived, read, written
+from tests.unit.runtime.scene import WoundClock, arrived, read, written
 
 VERDICT = DeadLetter(Reason.BUG, "KeyError: 'x'", traceback="Traceback ...", facts={"job-key": "abc", "job-id": "7"})
 CLOCK_MS = 1_795_341_600_000
@@ -133,7 +133,7 @@ def test_the_headers_always_fit(letter: str) -> None:
     )
     long = Past(attempts=10**9)
     for _ in range(12):
-        long.failed(Attempt(2**62, letter * 500, letter * 500))
+        long.failed(WoundClock(), letter * 500, letter * 500)
     record = arrived(written("A" * 200, "é" * 200, image_id="🧢" * 200), 2**62)
     written_letter = write_letter("t" * 249, "s" * 49, record, huge, past=long, read=read(record))
     size = sum(len(name.encode()) + len(value or b"") + 10 for name, value in written_letter.headers)

@@ -12,10 +12,12 @@ from stream.records import Reading, StageRecord
 from stream.retries import Attempt, RetryNote, decode_history, read_note
 from stream.runtime.ends import End
 from stream.runtime.inflight import Lane, LaneLimits, Ticket
+from stream.runtime.returns import Returns
 from stream.runtime.verdict import RetryPolicy
-from tests.unit.runtime.scene import TOPICS, Scene, headers, scripted, settled, written
+from tests.unit.runtime.scene import TOPICS, Scene, headers, read_returned, scripted, settled, written
 
 ORIGIN = Origin(topic=TOPICS.raw, partition=2, offset=77)
+DAY = 86_400.0
 POLICY = RetryPolicy(
     attempts=2, base_seconds=2, cap_seconds=60, bugs_in_a_row=3,
     retries={Reason.RETRIES_EXHAUSTED: ("10s", "1m"), Reason.BUG: ("10s",)},
@@ -204,6 +206,31 @@ async def test_a_due_time_in_the_far_future_is_the_topics_delay(due_ms: int) -> 
     assert scene.actor.admitted == []
     await scene.clock.pass_time(2)
     assert scene.outcomes == [("a1", "completed")]
+
+
+@pytest.mark.parametrize(
+    ("wall", "due", "written_at", "wait"),
+    [
+        (1000.0, 1010.0, 1000.0, 10.0),
+        (1004.0, 1010.0, 1000.0, 6.0),
+        (1000.0, 1_000_000.0, 1000.0, 10.0),
+        (1000.0, 1010.0, 1_000_000.0, 10.0),
+        (1000.0, 1_000_000.0, 1_000_000.0, 10.0),
+        (1000.0, 1_000_000.0, -0.001, 10.0),
+        (1000.0 - DAY, 1010.0, 1000.0, 10.0),
+        (1000.0 + DAY, 1010.0, 1000.0, 0.0),
+        (1000.0, -0.001, 1000.0, 0.0),
+    ],
+)
+def test_no_wait_is_longer_than_the_topics_delay_whatever_the_time_of_day(
+    wall: float, due: float, written_at: float, wait: float
+) -> None:
+    scene = Scene()
+    scene.clock.now = wall
+    returns = Returns("remove-bg", TOPICS, ("remove-bg",), read_returned, scene.clock)
+    note = replace(NOTE, due_ms=int(due * 1000))
+    record = InRecord(TOPICS.retry("10s"), 0, 0, b"k", b"v", int(written_at * 1000), note.headers())
+    assert returns.wait_seconds(record, note) == wait
 
 
 async def test_a_person_s_replay_waits_for_nothing() -> None:
