@@ -67,9 +67,7 @@ def access_of(settings: Settings) -> Access:
     hosts = frozenset(settings.console_hosts)
     if settings.console_proxy_header is not None:
         networks = tuple(ipaddress.ip_network(each) for each in settings.console_proxy_addresses)
-        return Access(
-            Mode.PROXY, hosts=hosts, is_any_host=not hosts, header=settings.console_proxy_header, networks=networks
-        )
+        return Access(Mode.PROXY, hosts=hosts, header=settings.console_proxy_header, networks=networks)
     is_loopback = is_loopback_address(settings.console_host)
     if settings.console_token is not None:
         token = settings.console_token.get_secret_value()

@@ -18,6 +18,8 @@ from stream.pipeline import RAW_ASSET
 MAX_ASSETS = 200
 MAX_NAME_CHARACTERS = 120
 MAX_FIGURE = 2**53
+QUICKLY = 1
+"""Of zlib: a tenth larger than by its default, in a third of the time."""
 TYPES = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 """The closed list of what is shown, by extension."""
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
@@ -56,7 +58,7 @@ def pack(unit: str, assets: object) -> bytes:
     if not isinstance(assets, Mapping) or not assets:
         return b""
     rows = [row for name, facts in list(assets.items())[:MAX_ASSETS] if (row := _row(unit, name, facts)) is not None]
-    return zlib.compress(orjson.dumps(rows)) if rows else b""
+    return zlib.compress(orjson.dumps(rows), QUICKLY) if rows else b""
 
 
 def unpack(unit: str, packed: bytes) -> list[Picture]:

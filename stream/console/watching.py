@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from stream.broker.scan import Scanner
+from stream.broker.scan import Scanner, Span
 from stream.console.index import Index
 from stream.core.clock import Clock
 from stream.core.errors import Unavailable
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 REFRESH_SECONDS = 2.0
 IDLE_SHARE = 4.0
-"""It rests at least so many times as long as it worked: a batch of 50,000 that moves takes half a second."""
+"""It rests at least so many times as long as it reckoned: a batch of 50,000 that moves takes half a second."""
 END_SECONDS = 10.0
 
 
@@ -90,9 +90,9 @@ class Watcher:
     def _watch(self) -> None:
         with self._scanner:
             while not self._enough.is_set():
-                began = self._clock.monotonic()
+                reckoned = 0.0
                 try:
-                    self._look()
+                    reckoned = self._look()
                 except _Enough:
                     return
                 except Unavailable as error:
@@ -100,12 +100,29 @@ class Watcher:
                 except Exception as error:  # a page that says so is better than one that stands still
                     log.exception("console-watcher")
                     self._tell(trouble=f"the console itself failed ({type(error).__name__}); its log tells where")
-                worked = self._clock.monotonic() - began
-                self._enough.wait(max(self._refresh_seconds, IDLE_SHARE * worked))
+                self._enough.wait(max(self._refresh_seconds, IDLE_SHARE * reckoned))
 
-    def _look(self) -> None:
+    def _look(self) -> float:
+        """Read what is new, and show it; how long the latter took, in seconds."""
         names = topics_read(self.index.topics)
         spans = self._scanner.spans(names)
+        self._begin(spans)
+        for records in self._scanner.read(self._progress):
+            for record in records:
+                self.index.take(record)
+        began = self._clock.monotonic()
+        self.index.publish(self.notes, now=self._clock.wall())
+        reckoned = self._clock.monotonic() - began
+        found, marks = {partition.topic for partition in spans}, self.index.topics.replays
+        self.reading = Reading(
+            is_complete=True,
+            at=self._clock.wall(),
+            missing=tuple(name for name in names if name not in found and name != marks),
+        )
+        return reckoned
+
+    def _begin(self, spans: "Mapping[Partition, Span]") -> None:
+        """Read these partitions too, those that are new."""
         fresh = {each: span for each, span in spans.items() if each not in self._begun}
         # Marks are compacted, and the oldest counts as much as the newest.
         whole = {each: span.low for each, span in fresh.items() if each.topic == self.index.topics.replays}
@@ -115,16 +132,6 @@ class Watcher:
         }  # fmt: skip
         self._scanner.begin({**whole, **starts})
         self._begun |= fresh.keys()
-        for records in self._scanner.read(self._progress):
-            for record in records:
-                self.index.take(record)
-        self.index.publish(self.notes, now=self._clock.wall())
-        found, marks = {partition.topic for partition in spans}, self.index.topics.replays
-        self.reading = Reading(
-            is_complete=True,
-            at=self._clock.wall(),
-            missing=tuple(name for name in names if name not in found and name != marks),
-        )
 
     def _progress(self, done: int, total: int) -> None:
         if self._enough.is_set():

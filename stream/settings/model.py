@@ -249,6 +249,11 @@ class Settings(BaseSettings):
                 "SKUSTREAM_CONSOLE_PROXY_HEADER and SKUSTREAM_CONSOLE_PROXY_ADDRESSES belong together: anybody can "
                 "send a header, so it counts only from the addresses named"
             )
+        if self.console_proxy_header is not None and not self.console_hosts:
+            raise ValueError(
+                "SKUSTREAM_CONSOLE_PROXY_HEADER needs SKUSTREAM_CONSOLE_HOSTS: the names under which browsers call the "
+                "proxy, so that no foreign page calls it by a name of its own"
+            )
         return self
 
     @property

@@ -23,7 +23,10 @@ from stream.settings.model import Settings
 CONFIG = "SKUSTREAM_CONFIG"
 MASK = "***"
 _PREFIX = "SKUSTREAM_"
-_FLAGS = {"kafka_bootstrap_servers": "--bootstrap-servers"}
+_FLAGS = {
+    "kafka_bootstrap_servers": "--bootstrap-servers", "console_host": "--host", "console_port": "--port",
+    "console_allow_replay": "--allow-replay",
+}  # fmt: skip
 _EXPECTATIONS = {
     "int_parsing": "a whole number",
     "float_parsing": "a number",

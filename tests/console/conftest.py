@@ -17,9 +17,10 @@ def broker() -> Iterator[EmbeddedBroker]:
 
 
 @pytest.fixture
-def shop(broker: EmbeddedBroker, tmp_path: Path) -> Shop:
+def shop(broker: EmbeddedBroker, tmp_path: Path) -> Iterator[Shop]:
     """Topics and a store of its own."""
     made = Shop(broker.bootstrap_servers, tmp_path)
     topics = made.topics
     broker.create_topics((*topics.entries(), topics.completed, topics.dead_letter, topics.replays, *topics.retries()))
-    return made
+    yield made
+    made.close()

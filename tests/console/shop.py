@@ -58,6 +58,12 @@ class Shop:
         self.store = FolderStore(
             self.folder / "store", StoreOptions(public_base_url=CDN), recorder=SilentRecorder(), clock=SystemClock()
         )
+        self._reader: Scanner | None = None
+
+    def close(self) -> None:
+        """Let go of the topics."""
+        if self._reader is not None:
+            self._reader.close()
 
     def settings(self, **more: Any) -> Settings:
         return Settings(
@@ -81,12 +87,13 @@ class Shop:
 
     def all_sent(self, records: Sequence[OutRecord]) -> list[InRecord]:
         """Raw records as they lie in their topic, in the order of their keys."""
-        with Scanner({"bootstrap.servers": self.servers}) as scanner:
-            scanner.begin({each: span.high for each, span in scanner.spans([self.topics.raw]).items()})
-            self.publish(*records)
-            found: list[InRecord] = []
-            while len(found) < len(records):
-                found += [record for batch in scanner.read() for record in batch]
+        if self._reader is None:
+            self._reader = Scanner({"bootstrap.servers": self.servers})
+            self._reader.begin({each: span.high for each, span in self._reader.spans([self.topics.raw]).items()})
+        self.publish(*records)
+        found: list[InRecord] = []
+        while len(found) < len(records):
+            found += [record for batch in self._reader.read() for record in batch]
         return sorted(found, key=lambda record: record.key or b"")
 
     async def asset(self, sku_id: str, name: str, extension: str = "png", *, paid: str = "10") -> Asset:

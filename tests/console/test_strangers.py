@@ -135,7 +135,10 @@ async def test_an_address_that_others_reach_needs_a_way_to_tell_who_they_are(sho
 
 
 def proxied(address: str) -> dict[str, Any]:
-    return {"console_proxy_header": "X-Forwarded-User", "console_proxy_addresses": (address,)}
+    return {
+        "console_proxy_header": "X-Forwarded-User", "console_proxy_addresses": (address,),
+        "console_hosts": ("catalog.example.com",),
+    }  # fmt: skip
 
 
 async def test_a_proxys_word_counts_from_its_address_only(shop: Shop) -> None:
@@ -143,6 +146,8 @@ async def test_a_proxys_word_counts_from_its_address_only(shop: Shop) -> None:
         await browser.get("/batches", status=401)
         assert "You are Grace." in await browser.get("/batches", X_Forwarded_User="Grace")
         await browser.get("/batches", status=401, X_Forwarded_User=" ")
+        await browser.get("/batches", Host="catalog.example.com", X_Forwarded_User="Grace")
+        await browser.get("/batches", status=403, Host="evil.example", X_Forwarded_User="Grace")
     async with shop.open(**proxied("192.0.2.0/24")) as opened, browsing(opened) as browser:
         await browser.get("/batches", status=403, X_Forwarded_User="Grace")
     async with shop.open() as opened, browsing(opened) as browser:

@@ -60,6 +60,19 @@ def test_the_commands_work_from_anywhere(installed: Installed, tmp_path: Path) -
         assert (tmp_path / "made" / name).read_bytes() == (committed / name).read_bytes()
 
 
+def test_the_console_prints_its_pages_from_the_wheel(installed: Installed, tmp_path: Path) -> None:
+    """Templates, style sheet and script lie in the package, and not only beside its source."""
+    code = (
+        "from stream.console.paper import STATIC_FILES, printer, static_content; "
+        "print([printer().get_template(name) is not None for name in printer().list_templates()], "
+        "all(static_content(name) for name in STATIC_FILES))"
+    )
+    told = installed.run(installed.python, "-c", code, cwd=tmp_path)
+    assert told.stdout.count("True") > 8, told.stderr
+    help_ = installed.run("skustream", "console", "--help", cwd=tmp_path)
+    assert "--allow-replay" in help_.stdout, help_.stderr
+
+
 def test_the_demo_runs_from_the_wheel(installed: Installed, tmp_path: Path) -> None:
     told = installed.run("skustream", "demo", "--count", "2", "--out", tmp_path / "demo", cwd=tmp_path)
     assert told.returncode == 0, told.stdout + told.stderr

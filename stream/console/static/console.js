@@ -68,6 +68,16 @@ zoom.addEventListener("close", () => {
   if (opener) opener.focus();
 });
 
+// A picture that is gone from the store leaves an empty place, not a torn one.
+document.addEventListener("error", (event) => {
+  const torn = event.target;
+  if (torn.tagName !== "IMG" || torn === picture) return;
+  const place = document.createElement("span");
+  place.className = torn.classList.contains("mini") ? `${torn.className} void` : "missing";
+  place.textContent = torn.classList.contains("mini") ? "" : "not in the store any more";
+  torn.replaceWith(place);
+}, true);
+
 // A button that spends or decides is pressed once.
 document.addEventListener("submit", (event) => {
   const form = event.target;
