@@ -149,12 +149,13 @@ def _behaviour(*, is_first: bool) -> Behaviour:
 
 
 def _chosen(photos: list[CatalogPhoto], count: int | None) -> list[CatalogPhoto]:
-    """`count` photos: the one that fails always among them, then the one that comes late."""
+    """`count` photos: the one that fails always among them, and of three or more the one that comes late."""
     if count is None or count >= len(photos):
         return photos
-    failing = [next(photo for photo in photos if photo.sku_id == sku_id) for sku_id in (BROKEN_SKU, LATE_SKU)][:count]
-    sound = [photo for photo in photos if photo not in failing]
-    return [photo for photo in photos if photo in failing or photo in sound[: count - len(failing)]]
+    wanted = (BROKEN_SKU,) if count < 3 else (BROKEN_SKU, LATE_SKU)  # noqa: PLR2004 - one of two shall succeed
+    failing = [photo for photo in photos if photo.sku_id in wanted]
+    sound = [photo for photo in photos if photo.sku_id not in {BROKEN_SKU, LATE_SKU}]
+    return sound[: count - len(failing)] + failing
 
 
 async def _walk(site: _Site, photos: list[CatalogPhoto], board: Board, folder: Path, clock: Clock) -> Ends:
