@@ -10,7 +10,7 @@ from stream.cli.dlq_choosing import All, By, Choice, Ids, IdsFrom, choice_of
 from stream.cli.dlq_filters import Wanted, Which, filtered
 from stream.cli.dlq_looking import say, topic_of
 from stream.cli.dlq_plans import done_answer, done_sentences, done_troubles
-from stream.cli.dlq_replay import bars, exit_of, pace_of
+from stream.cli.dlq_replay import bars, exit_of, pace_of, tell_unreadable
 from stream.cli.front import AsJson, Config, Exit, Servers, TopicPrefix, say_json
 from stream.cli.stopping import told_to_stop
 from stream.core.errors import Misconfigured
@@ -81,6 +81,7 @@ def _chosen(bench: "Bench", choice: Choice, chosen: "Settings") -> "tuple[list[L
     letters, tally, decided = [], Tally(), 0
     with bars() as bar:
         marks = bench.marks(bar("reading marks"))
+        tell_unreadable(marks)
         for letter in choice.letters(chosen, marks, bar("reading letters")):
             if marks.of(letter.at) is None:
                 letters.append(letter.at)

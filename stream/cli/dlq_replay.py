@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from stream.replays.bench import Bench
+    from stream.replays.marks import Marks
     from stream.replays.plan import Plan
     from stream.replays.reentry import Wish
     from stream.replays.sending import Decision, Done, Pace
@@ -127,8 +128,15 @@ class Terms:
 def _planned(bench: "Bench", choice: Choice, chosen: "Settings") -> "Plan":
     with bars() as bar:
         marks = bench.marks(bar("reading marks"))
+        tell_unreadable(marks)
         reading, asking = bar("reading letters"), bar("asking the ledger")
         return bench.plan(choice.letters(chosen, marks, reading), marks, lambda count: asking(count, None))
+
+
+def tell_unreadable(marks: "Marks") -> None:
+    """Somebody else wrote into the topic of marks."""
+    if marks.unreadable:
+        say(f"{marks.unreadable:,} records in the topic of marks are none, and are ignored")
 
 
 def _agree(plan: "Plan", choice: Choice, terms: Terms, wish: "Wish") -> None:

@@ -1,4 +1,4 @@
-"""The contract on disk: four files, the same bytes for the same pipeline and topics.
+"""The contract on disk: five files, the same bytes for the same pipeline and topics.
 
 Comes in: pipeline, topics, a folder. Goes out: the paths written.
 """
@@ -18,6 +18,7 @@ ASYNCAPI_FILE = "asyncapi.yaml"
 RAW_EVENT_FILE = "raw-event.schema.json"
 COMPLETED_FILE = "completed.schema.json"
 LETTER_HEADERS_FILE = "letter-headers.schema.json"
+MARK_FILE = "mark.schema.json"
 LINE_WIDTH = 120
 
 
@@ -38,6 +39,7 @@ def contents(pipeline: Pipeline, topics: Topics) -> Mapping[str, str]:
         RAW_EVENT_FILE: _json(schemas.raw_event(pipeline)),
         COMPLETED_FILE: _json(schemas.completed()),
         LETTER_HEADERS_FILE: _json(schemas.letter_headers()),
+        MARK_FILE: _json(schemas.mark()),
     }
 
 

@@ -16,6 +16,7 @@ from stream.core.errors import Reason
 from stream.events import MAX_EVENT_BYTES, PRINTABLE_PATTERN, TIME_PATTERN, URL_PATTERN, Priority, RawEvent
 from stream.pipeline import Pipeline
 from stream.records import RECORD_VERSION, Terminal
+from stream.replays.marks import Mark
 
 Schema = dict[str, Any]
 
@@ -84,6 +85,16 @@ def letter_headers() -> Schema:
         "Texts in UTF-8; only Spring's numbers (kafka_dlt-original-*) are bytes: decode what you know, not everything."
         " The rest of a letter is the failed record: key and value as they came.",
     )
+
+
+def mark() -> Schema:
+    """A decision about a letter, as whoever audits replays reads it."""
+    schema = _plain(Mark, words.MARK, mode="serialization")
+    for definition in schema["$defs"].values():
+        _open(definition)
+    _open(schema)
+    told = "A record of the compacted topic of replays: the latest of a key counts, one without a value takes it back."
+    return _titled(schema, "Mark, version 1", told)
 
 
 def _params(pipeline: Pipeline) -> Schema:

@@ -51,6 +51,23 @@ ORIGIN = {
     "index": "Tells events of one record apart.",
 }
 DEFINITIONS = {"Asset": ASSET, "Origin": ORIGIN}
+MARK = {
+    "v": "Version of this record; fields may be added without a new one.",
+    "fate": "`replayed`: the event went back; `discarded`: nobody need look at the letter again.",
+    "topic": "Where the letter lies; with partition and offset also the key, `<topic>/<partition>/<offset>`.",
+    "partition": "The letter's partition.",
+    "offset": "The letter's offset.",
+    "at_ms": "When it was decided, in Unix milliseconds.",
+    "by": "Who decided.",
+    "why": "Why, in a person's words.",
+    "filter": "How the letters were chosen, and what was changed.",
+    "plan_id": "The plan that was carried out.",
+    "origin": "Of a replayed letter: where its event entered.",
+    "origin_timestamp_ms": "The origin's record time, in Unix milliseconds; 0 or less for none.",
+    "replay": "The number that the replayed event bears from then on: per (origin, replay) there is exactly one end.",
+    "stage": "Where it re-entered.",
+}
+"""A record of the compacted topic `replays`."""
 
 LETTER_ALWAYS = {
     "skustream.origin.topic": "The event's identity: its entry topic; the record's own where it could not be read.",

@@ -7,9 +7,9 @@ together, held small: a million of them stay below 200 MB.
 import struct
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from stream.events import CLEARLY_MS, Count, Frozen, Origin
 from stream.letters.letter import LetterId
@@ -36,6 +36,9 @@ class Fate(StrEnum):
 
 class Mark(Frozen):
     """One decision about one letter. `by` and `why` are a person's words; `filter` is how the letters were chosen."""
+
+    # A later version may add fields; ignored as no mark, its letters would go back twice.
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
     v: int = Field(default=1, ge=1, le=1)
     fate: Fate

@@ -3,6 +3,9 @@
 import json
 import secrets
 import signal
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,24 @@ from typer.testing import Result
 
 from stream.broker.port import InRecord, OutRecord
 from stream.broker.publishing import publish
+from stream.broker.transactions import Transactions, Undecided
+from stream.core.clock import SystemClock
 from stream.core.errors import Reason
 from stream.events import Origin, Priority
+from stream.images.inspect import ImageLimits
+from stream.letters.dialects import read_letter
+from stream.notifications.pattern import DEFAULT_PATTERN, KeyPattern
+from stream.notifications.reading import EntryReader
+from stream.objects.memory import MemoryStore
+from stream.pipeline import default_pipeline
+from stream.prices import load_prices
 from stream.records import read_stage_record
+from stream.replays.bench import Bench, BenchParts
 from stream.replays.book import take_marks
 from stream.replays.marks import Fate, Mark, Marks
+from stream.replays.reentry import Wish
+from stream.replays.sending import Decision, Pace, Sender
+from stream.replays.spool import Spool
 from stream.retries import RetryNote, read_note
 from tests.composed.worker import command, surroundings
 from tests.integration.batches import PARTITIONS, Deployment
@@ -218,6 +234,45 @@ def test_of_two_operators_the_later_one_goes_on_and_the_earlier_one_stops(counte
     origins = [note.origin for _, note in counter.back()]
     assert (len(origins), len(set(origins)), len(counter.marks())) == (60, 60, 60)
     assert 0 < later["done"]["written"] < 60
+
+
+class Forgetful(Transactions):
+    """The real thing, but the answers to its first commits are lost: one that happened, then one that did not."""
+
+    lost = 0
+
+    def write(self, groups: Sequence[Sequence[OutRecord]]) -> None:
+        self.lost += 1
+        if self.lost == 1:
+            super().write(groups)
+            raise Undecided("the answer was lost")
+        if self.lost == 2:
+            self._producer.begin_transaction()
+            for record in (record for group in groups for record in group):
+                self._producer.produce(record.topic, value=record.value, key=record.key)
+            self._producer.flush(10)
+            raise Undecided("the broker never heard of it")
+        super().write(groups)
+
+
+def test_a_commit_whose_answer_was_lost_is_looked_up_and_never_guessed(counter: Counter) -> None:
+    counter.letters(10)
+    topics, client = counter.topics, {"bootstrap.servers": counter.place.kafka.bootstrap_servers}
+    parts = BenchParts(
+        client=client, topics=topics, pipeline=default_pipeline(),
+        entries=EntryReader(KeyPattern.parse(DEFAULT_PATTERN)), open_objects=lambda: nullcontext(MemoryStore()),
+        limits=ImageLimits(), prices=load_prices("article"), requests_per_second=1, is_transactional=True,
+        clock=SystemClock(),
+    )  # fmt: skip
+    letters = [read_letter(record) for record in counter.lying()]
+    with Bench(parts, Wish(from_raw=True)) as bench, Spool() as spool:
+        plan = bench.plan(letters, bench.marks())
+        kept = [replace(each, kept=spool.keep(b"{}")) for each in plan.returning]
+        sender = Sender(Forgetful(client, topics.operator), bench.marks, topics, SystemClock(), Decision(by="anna"))
+        done = sender.put_back(kept, spool, Pace(4, lambda: False, lambda _: None))
+    assert (done.written, done.decided, done.is_fenced, done.trouble) == (10, 0, False, "")
+    origins = [note.origin for _, note in counter.back()]
+    assert (len(origins), len(set(origins)), len(counter.marks())) == (10, 10, 10)
 
 
 def test_letters_are_discarded_with_who_and_why_and_passed_over_from_then_on(counter: Counter) -> None:

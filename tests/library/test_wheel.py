@@ -56,7 +56,14 @@ def test_the_commands_work_from_anywhere(installed: Installed, tmp_path: Path) -
     written = installed.run("skustream", "contract", "--out", "made", cwd=tmp_path)
     assert written.returncode == 0, written.stderr
     committed = ROOT / "docs/contract"
-    for name in (files.ASYNCAPI_FILE, files.RAW_EVENT_FILE, files.COMPLETED_FILE, files.LETTER_HEADERS_FILE):
+    names = (
+        files.ASYNCAPI_FILE,
+        files.RAW_EVENT_FILE,
+        files.COMPLETED_FILE,
+        files.LETTER_HEADERS_FILE,
+        files.MARK_FILE,
+    )
+    for name in names:
         assert (tmp_path / "made" / name).read_bytes() == (committed / name).read_bytes()
 
 

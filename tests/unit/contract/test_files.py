@@ -15,7 +15,8 @@ from stream.core.errors import Misconfigured
 from stream.events import Origin, RawEvent, read_raw
 from stream.operations import OPERATIONS
 from stream.pipeline import default_pipeline, read_pipeline
-from stream.records import Asset, Terminal
+from stream.records import Asset, Terminal, dump
+from stream.replays.marks import Fate, Mark
 from stream.topics import Topics
 from tests.unit.test_docs import letter_headers
 
@@ -51,6 +52,7 @@ def test_every_field_is_described_and_no_other() -> None:
     assert words.COMPLETED.keys() == Terminal.model_fields.keys()
     assert words.ASSET.keys() == Asset.model_fields.keys()
     assert words.ORIGIN.keys() == Origin.model_fields.keys()
+    assert words.MARK.keys() == Mark.model_fields.keys()
 
 
 def test_the_headers_told_are_the_headers_written() -> None:
@@ -72,6 +74,20 @@ def test_the_examples_keep_their_schemas_and_are_read_by_the_models() -> None:
     (letter,) = messages["letter"]["examples"]
     part("letterHeaders").validate(letter["headers"])
     assert words.LETTER_ALWAYS.keys() <= letter["headers"].keys()
+
+
+def test_a_mark_keeps_its_schema() -> None:
+    strict = validator(json.loads(CONTENTS[files.MARK_FILE]))
+    origin = Origin(topic="product-images.raw", partition=0, offset=7)
+    mark = Mark(
+        fate=Fate.REPLAYED, topic="product-images.dead-letter", partition=0, offset=1, at_ms=1, by="anna@desk",
+        origin=origin, replay=1, stage="upscale",
+    )  # fmt: skip
+    told = json.loads(dump(mark))
+    strict.validate(told)
+    strict.validate({**told, "origin": None, "fate": "discarded", "added_later": 1})
+    assert not strict.is_valid({**told, "fate": "forgotten"})
+    assert not strict.is_valid({**told, "offset": -1})
 
 
 def test_the_document_and_the_files_say_the_same() -> None:

@@ -29,6 +29,14 @@ def test_a_mark_comes_back_as_it_was_written() -> None:
     assert marks.of(LetterId(LETTERS, 1, 1)) is None
 
 
+def test_a_mark_of_a_later_version_that_added_a_field_counts() -> None:
+    newer = record_of(mark(1))
+    told = (newer.value or b"").replace(b'{"v":1', b'{"colour":"red","v":1')
+    marks = Marks()
+    take_marks(marks, [InRecord(newer.topic, 0, 0, newer.key, told, 0)])
+    assert marks.of(mark(1).letter) == mark(1)
+
+
 def test_the_latest_mark_of_a_letter_counts_and_one_taken_back_counts_no_more() -> None:
     marks = Marks()
     first, second, other = mark(1), mark(1, fate=Fate.DISCARDED), mark(2)
