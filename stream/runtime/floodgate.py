@@ -313,12 +313,16 @@ class FloodGate:
         self._call()
 
     async def _look(self) -> None:
+        followed: set[Reason] = set()
         for reason, stop in list(self._stops.items()):
             word = await self._hearing.newer(reason, self._clock.monotonic() - stop.since)
             if word is not None:
                 log.warning("flood-resumed", stage=self._stage, reason=reason, by=word.by, why=word.why)
                 self._budget.refill([reason])
-                self._start.resumed(self._clock.monotonic(), self._letters)
+                followed.add(reason)
+        # Still stopped for another reason, the stage would buy for so many new ones what fails for that.
+        if followed and followed >= self._stops.keys():
+            self._start.resumed(self._clock.monotonic(), self._letters)
 
 
 def _next_of(line: Line) -> Passage:

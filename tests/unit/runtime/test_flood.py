@@ -148,6 +148,30 @@ async def test_a_word_about_another_reason_or_stage_changes_nothing() -> None:
     await scene.worker.stop(0)
 
 
+async def test_a_word_about_one_of_two_reasons_lets_nobody_new_in() -> None:
+    """Their letters are written; but the stage stays stopped for the other reason, and buys no hundred jobs."""
+    scene = Scene(letters=4)
+
+    async def handle(record: StageRecord) -> None:
+        await asyncio.sleep(0)
+        raise Ambiguous("lost") if record.event.sku_id.startswith("LOST") else FAILED
+
+    scene.actor.handling = handle
+    scene.bring(scene.lane(), *names(6), *[f"LOST{number}/l{number}" for number in range(6)])
+    await settled()
+    assert Counter(letters(scene)) == {"job-failed": 4, "ambiguous-submit": 4}
+    scene.bring(scene.lane(1), *names(20, 20))
+    await scene.clock.pass_time(1)
+    await scene.words.tell("remove-bg", Reason.AMBIGUOUS_SUBMIT, by="ann", why="looked up")
+    await scene.clock.pass_time(LOOK_SECONDS + 0.1)
+    assert Counter(letters(scene)) == {"job-failed": 4, "ambiguous-submit": 6}
+    assert len(scene.actor.started) == 12 + 2, "they walk again, and nobody beside them"
+    await scene.words.tell("remove-bg", Reason.JOB_FAILED, by="ann", why="let them")
+    await scene.clock.pass_time(LOOK_SECONDS + 0.1)
+    assert len(scene.actor.started) == 12 + 2 + 2 + 4
+    await scene.worker.stop(0)
+
+
 @pytest.mark.parametrize("reason", [Reason.INVALID_IMAGE, Reason.SOURCE_MISSING])
 async def test_malformed_input_stops_nobody(reason: Reason) -> None:
     scene = Scene(letters=2)
