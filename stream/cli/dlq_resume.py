@@ -24,7 +24,6 @@ EXAMPLES = """Examples:
 The whole fleet hears it within seconds, through the store. It is a word about the present stop; a later one needs
 another. A stage goes on by itself, too, once an event of it succeeds.
 """
-MAX_WORDS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def resume(
     settings = load({"config": config, "pipeline": pipeline, "store": store})
     stages = _stages(stage or [], load_pipeline(settings.pipeline))
     about = [(name, each) for name in stages for each in reasons or (None,)]
-    asyncio.run(_tell(settings, about, by=(by or person())[:MAX_WORDS], why=why[:MAX_WORDS]))
+    asyncio.run(_tell(settings, about, by=by or person(), why=why))
     told = [Told(name, each) for name, each in about]
     if as_json:
         say_json([asdict(each) for each in told])

@@ -6,6 +6,9 @@ clock. One small document each, changed only under a condition, so that of two o
 
 import uuid
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from stream.core.errors import Reason
 from stream.events import Frozen
@@ -14,6 +17,10 @@ from stream.objects.keys import resume_path
 from stream.objects.port import Documents
 from stream.records import dump
 
+MAX_WORDS = 500
+Words = Annotated[str, Field(max_length=MAX_WORDS)]
+"""A person's, cut before they are written: they stand in every worker's log."""
+
 
 class Resume(Frozen):
     """One word. `reason` is empty where it is about every reason; `nonce` tells it from all others."""
@@ -21,9 +28,9 @@ class Resume(Frozen):
     v: int = 1
     stage: str
     reason: str = ""
-    by: str
-    why: str
-    nonce: str
+    by: Words
+    why: Words
+    nonce: Annotated[str, Field(max_length=64)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,8 @@ class Resumes:
     async def tell(self, stage: str, reason: Reason | None, *, by: str, why: str) -> None:
         """Let `stage` go on, after letters of `reason` or of any. Raises `Unavailable(store)`."""
         path = resume_path(stage, reason)
-        told = dump(Resume(stage=stage, reason=reason or "", by=by, why=why, nonce=uuid.uuid4().hex))
+        nonce = uuid.uuid4().hex
+        told = dump(Resume(stage=stage, reason=reason or "", by=_cut(by), why=_cut(why), nonce=nonce))
         written = None
         while written is None:
             standing = await self._documents.read(path)
@@ -60,3 +68,8 @@ class Resumes:
         if document is None:
             return None
         return Heard(read_document(Resume, path, document.body), document.age_seconds)
+
+
+def _cut(words: str) -> str:
+    """As they can be written, whatever bytes were typed."""
+    return words.encode(errors="replace").decode()[:MAX_WORDS]

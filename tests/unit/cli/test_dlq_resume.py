@@ -34,7 +34,7 @@ def test_it_tells_every_stage_and_says_so(skustream: Skustream, tmp_path: Path) 
 
 def test_it_tells_one_stage_about_some_reasons(skustream: Skustream, tmp_path: Path) -> None:
     words = ("--stage", "upscale", "--reason", "job-failed", "--reason", "bug", "--by", "ann", "--json")
-    told = skustream("dlq", "resume", "--why", "x" * 9_000, "--store", tmp_path.as_uri(), *words)
+    told = skustream("dlq", "resume", "--why", "\udcff" + "x" * 9_000, "--store", tmp_path.as_uri(), *words)
     assert json.loads(told.stdout) == [
         {"stage": "upscale", "reason": "job-failed"}, {"stage": "upscale", "reason": "bug"},
     ]  # fmt: skip
