@@ -34,8 +34,6 @@ class Lack:
     """Until then the other side asked not to be asked."""
     over: bool = False
     line: deque["Patience"] = field(default_factory=deque)
-    asking: "Patience | None" = None
-    """Whose turn it was last, while nothing is known of what it learned."""
 
     def call_first(self) -> None:
         """The first in line looks again when it is due."""
@@ -85,15 +83,11 @@ class Environment:
         lack.detail = detail
         lack.interval_seconds = min(lack.interval_seconds * 2, self._longest)
         lack.next_probe = self._clock.monotonic() + lack.interval_seconds
-        lack.asking = None
         lack.call_first()
 
-    def gave_up(self, lack: Lack, walk: "Patience") -> None:
-        """`walk` asks no more: if it was to ask now, the next one does at once, instead of half a minute later."""
-        if lack.asking is walk:
-            lack.asking = None
-            lack.next_probe = self._clock.monotonic()
-        lack.call_first()
+    def stepped_aside(self, lack: Lack) -> None:
+        """Who was called to ask did not: the next one does, instead of half a minute later."""
+        lack.next_probe = self._clock.monotonic()
 
     def recovered(self, *resources: Resource) -> None:
         """A call that needs `resources` went through: everybody goes on."""
@@ -116,7 +110,6 @@ class Environment:
                 if left <= 0:
                     # A probe longer than the longest interval is a job at work, not a question: the next one asks too.
                     lack.next_probe = self._clock.monotonic() + self._longest
-                    lack.asking = walk
                     lack.line.rotate(-1)
                     lack.call_first()
                     return
@@ -151,6 +144,12 @@ class Patience:
         if lack is not None and not lack.over:
             self._environment.recovered(lack.resource)
 
+    def step_aside(self) -> None:
+        """As `give_up`, of a walk that was called to ask, and must not walk now."""
+        if self._lack is not None:
+            self._environment.stepped_aside(self._lack)
+        self.give_up()
+
     def give_up(self) -> None:
         """The walk ends without an answer (its lane was revoked, say).
 
@@ -163,4 +162,4 @@ class Patience:
         if not lack.line:
             self._environment.recovered(lack.resource)
         else:
-            self._environment.gave_up(lack, self)
+            lack.call_first()

@@ -267,7 +267,7 @@ class Worker:
         try:
             while True:
                 if passage is not None and passage.must_wait:
-                    patience.give_up()  # who stands at the gate finds out nothing for those who lack something
+                    patience.step_aside()  # who stands at the gate finds out nothing for those who lack something
                     await passage.enter()
                 try:
                     result = await call()

@@ -1,8 +1,9 @@
 """Half open (L8): one probe at a time, at growing intervals; the first that gets through lets everybody go on."""
 
 import asyncio
+from itertools import pairwise
 
-from stream.core.errors import Resource, Unavailable
+from stream.core.errors import Ambiguous, Resource, Unavailable
 from stream.records import StageRecord
 from stream.runtime.environment import LONGEST_PROBE_SECONDS, Environment, Patience
 from tests.unit.runtime.scene import Heard, Scene, WoundClock, settled
@@ -203,4 +204,23 @@ async def test_waiting_for_what_is_missing_costs_nothing() -> None:
     scene.bring(scene.lane(), *many(3))
     await scene.clock.pass_time(30)
     assert waits < 30
+    await scene.worker.stop(0)
+
+
+async def test_a_probe_that_ends_in_doubt_calls_nobody_at_once() -> None:
+    """Each lost answer costs its event a letter: the next one asks after the longest interval, not in a row."""
+    scene = Scene()
+    lost: list[float] = []
+    down = Outage(scene)
+
+    async def handle(record: StageRecord) -> None:
+        if scene.clock.now < 1000.5:
+            await down(record)
+        lost.append(scene.clock.now)
+        raise Ambiguous("the answer was lost")
+
+    scene.actor.handling = handle
+    scene.bring(scene.lane(), *many(5))
+    await scene.clock.pass_time(3 * LONGEST_PROBE_SECONDS)
+    assert [second - first for first, second in pairwise(lost)] == [LONGEST_PROBE_SECONDS] * 2
     await scene.worker.stop(0)
