@@ -3,7 +3,6 @@
 Comes in: a look from the catalog team. Goes out: rows by filter; and one letter with everything in it, secrets masked.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,7 +111,7 @@ async def letter(request: web.Request) -> web.Response:
     """One of them, read again from Kafka: everything in it. Raises HTTP 404."""
     site = site_of(request)
     at = _place(site, request)
-    found = await asyncio.to_thread(site.find_letter, at)
+    found = await site.find_letter(at)
     if found is None:
         raise web.HTTPNotFound(text="That letter is not in its topic any more: retention took it.")
     row = site.index.letters.rows.get(at)

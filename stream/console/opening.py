@@ -6,10 +6,10 @@ Comes in: settings. Goes out: a URL, until it is told to stop.
 import asyncio
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from stream.broker.scan import Scanner
@@ -27,10 +27,13 @@ from stream.console.watching import REFRESH_SECONDS, Watcher
 from stream.core.clock import Clock, SystemClock
 from stream.doors import bench_of, open_objects
 from stream.letters.finding import LITTLE_MEMORY, find_letter
+from stream.letters.letter import Letter, LetterId
 from stream.objects.port import ObjectStore
 from stream.pipeline import load_pipeline
 from stream.settings import Settings
 from stream.topics import Topics
+
+FINDERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,7 @@ async def open_console(
             shelf = Shelf(objects, Path(folder), max_bytes=settings.max_download_bytes)
             guard = Guard(access, Sessions(clock), Guesses(clock), owner=person(), port=settings.console_port)
             errands = _errands(settings, clock)
-            site = Site(
-                watcher.index, watcher, shelf, guard, clock, errands, partial(find_letter, settings.kafka_client())
-            )
+            site = Site(watcher.index, watcher, shelf, guard, clock, errands, _finder(settings))
             async with _watched(watcher, objects, clock):
                 listening = await listen(application(site), settings.console_host, settings.console_port)
                 try:
@@ -106,6 +107,16 @@ def _answering(settings: Settings, topics: Topics) -> Scanner:
         scanner.close()
         raise
     return scanner
+
+
+def _finder(settings: Settings) -> Callable[[LetterId], Awaitable[Letter | None]]:
+    """Letters by their places, on threads of their own: where Kafka is silent, pictures must not wait for them."""
+    threads = ThreadPoolExecutor(FINDERS, "console-letter")
+
+    async def found(at: LetterId) -> Letter | None:
+        return await asyncio.get_running_loop().run_in_executor(threads, find_letter, settings.kafka_client(), at)
+
+    return found
 
 
 def _errands(settings: Settings, clock: Clock) -> Errands | None:

@@ -3,7 +3,7 @@
 Comes in: a request that the guard has let pass. Goes out: an answer with a whole page.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,8 +34,8 @@ class Site:
     clock: Clock
     errands: Errands | None
     """None: letters are only shown."""
-    find_letter: Callable[[LetterId], Letter | None]
-    """Blocking; raises `Unavailable(broker)`, `Misconfigured`."""
+    find_letter: Callable[[LetterId], Awaitable[Letter | None]]
+    """Raises `Unavailable(broker)`, `Misconfigured`."""
 
     @property
     def access(self) -> Access:
