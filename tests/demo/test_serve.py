@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from stream.broker.port import InRecord
 
-PHOTOS = 4
+# All 32 photos are drawn first: half a minute where much else runs.
+pytestmark = pytest.mark.timeout(300)
+PHOTOS = 3
 LATE, BROKEN = "MUG-104-SAGE", "MUG-404-BROKEN"
 LAST_WORDS = "when this command ends"
 
@@ -102,9 +104,9 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Second]:
 
 def test_the_demo_ends_by_naming_serve_and_the_next_run_buys_nothing(second: Second) -> None:
     assert second.first_run.rstrip().endswith("skustream demo --serve")
-    for said, submits in ((second.first_run, "9"), (second.second_run, "0")):
+    for said, submits in ((second.first_run, "6"), (second.second_run, "0")):
         told = dict(re.findall(r"^(total|success|failed|submits sent) +(\d+) *$", said, re.MULTILINE))
-        assert told == {"total": str(PHOTOS), "success": "2", "failed": "2", "submits sent": submits}
+        assert told == {"total": str(PHOTOS), "success": "1", "failed": "2", "submits sent": submits}
 
 
 def test_every_printed_line_names_something_that_is_there(second: Second) -> None:
