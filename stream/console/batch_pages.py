@@ -69,6 +69,7 @@ async def batch(request: web.Request) -> web.Response:
     values: dict[str, Any] = {
         "view": view, "standing": view.standing, "finish": finish(view.standing), "asked": asked, "shown": shown,
         "lines": await _lines(site, shown.items), "statuses": STATUSES,
+        "is_older": view.note is not None and view.first_ms < site.watcher.since_ms,
         "reasons": _reasons(view), "base": {"id": view.batch_id, **asked},
         "letters": link("/letters", batch=view.batch_id), "gallery": link("/gallery", batch=view.batch_id),
     }  # fmt: skip

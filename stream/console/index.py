@@ -25,6 +25,8 @@ from stream.topics import Topics
 MAX_BATCHES = 10_000
 """More different names than this are somebody's mistake; records of further ones count in no batch."""
 MAX_ID = 200
+STALE_SECONDS = 30.0
+"""A batch in progress of which nothing is heard is reckoned anew so often: its finish depends on the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class _Batch:
     book: Book
     is_changed: bool = True
     note: BatchNote | None = None
+    reckoned_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -106,9 +109,9 @@ class Index:
         for batch_id, batch in list(self._books.items()):
             note = notes.get(batch_id)
             known = shown.get(batch_id)
-            is_moving = known is not None and not known.standing.is_done
-            if batch.is_changed or is_moving or note is not batch.note:
-                batch.note, batch.is_changed = note, False
+            is_stale = known is not None and not known.standing.is_done and now - batch.reckoned_at > STALE_SECONDS
+            if batch.is_changed or is_stale or note is not batch.note:
+                batch.note, batch.is_changed, batch.reckoned_at = note, False, now
                 shown[batch_id] = _view(batch_id, batch.book, note, now=now)
         self.batches = shown
         if self._has_new_images:

@@ -4,6 +4,7 @@ Comes in: settings. Goes out: a URL, until it is told to stop.
 """
 
 import asyncio
+import os
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,6 +27,7 @@ from stream.console.site import Site
 from stream.console.watching import REFRESH_SECONDS, Watcher
 from stream.core.clock import Clock, SystemClock
 from stream.doors import bench_of, open_objects
+from stream.images.loading import harden
 from stream.letters.finding import LITTLE_MEMORY, find_letter
 from stream.letters.letter import Letter, LetterId
 from stream.objects.port import ObjectStore
@@ -34,6 +36,7 @@ from stream.settings import Settings
 from stream.topics import Topics
 
 FINDERS = 2
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,21 @@ class Opened:
 
 
 async def run_console(settings: Settings, *, since: float, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `ready` is told the URL. Raises `Misconfigured`, `Unavailable` at the start."""
+    """Serve until SIGTERM or SIGINT; `ready` is told the URL. Raises `Misconfigured`, `Unavailable` at the start.
+
+    The first signal lets a replay finish the batch under way; the second ends at once, with 130: what was written to
+    Kafka is whole either way.
+    """
     enough = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def told() -> None:
+        if enough.is_set():
+            os._exit(INTERRUPTED)
+        enough.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, enough.set)
+        loop.add_signal_handler(number, told)
     async with open_console(settings, since=since) as opened:
         ready(opened.url)
         await enough.wait()
@@ -64,6 +77,7 @@ async def open_console(
     Raises `Misconfigured`, `Unavailable`.
     """
     access = access_of(settings)
+    harden()
     clock = SystemClock()
     topics = Topics(settings.topic_prefix)
     async with open_objects(settings) as objects:

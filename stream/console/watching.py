@@ -63,7 +63,7 @@ class Watcher:
         self._scanner = scanner
         self.index = index
         self._clock = clock
-        self._since_ms = int(since * 1000)
+        self.since_ms = int(since * 1000)
         self._refresh_seconds = refresh_seconds
         self._enough = threading.Event()
         self._begun: set[Partition] = set()
@@ -127,7 +127,7 @@ class Watcher:
         # Marks are compacted, and the oldest counts as much as the newest.
         whole = {each: span.low for each, span in fresh.items() if each.topic == self.index.topics.replays}
         dated = {each: span for each, span in fresh.items() if each not in whole}
-        starts = self._scanner.since(dated, self._since_ms) if self._since_ms > 0 and dated else {
+        starts = self._scanner.since(dated, self.since_ms) if self.since_ms > 0 and dated else {
             each: span.low for each, span in dated.items()
         }  # fmt: skip
         self._scanner.begin({**whole, **starts})

@@ -7,7 +7,8 @@ const REFRESH_MS = 4000;
 async function refresh() {
   const parts = document.querySelectorAll("[data-live]");
   if (!parts.length || document.hidden || document.querySelector("dialog[open]")) return;
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin", redirect: "error" });
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin", redirect: "manual" });
+  if (answer.type === "opaqueredirect") location.reload(); // the session has ended: to the login
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const news = fresh.querySelectorAll("[data-live]");
