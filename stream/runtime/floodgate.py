@@ -79,9 +79,9 @@ class Passage:
         """The event did what this stage is there for."""
         self._gate.succeeded(self)
 
-    def put_off(self) -> None:
+    def put_off(self, reason: Reason) -> None:
         """The event failed, and leaves for a retry topic: no letter yet, and no good news."""
-        self._gate.put_off(self)
+        self._gate.put_off(self, reason)
 
 
 Line = OrderedDict[Passage, None]
@@ -157,8 +157,7 @@ class FloodGate:
 
     def wants(self, passage: Passage, reason: Reason) -> bool:
         """Whether its letter may be written. If not, it counts among those who wait from now on."""
-        if not CARDS[reason].is_malformed:
-            self.put_off(passage)
+        self.put_off(passage, reason)
         self._walked(passage)
         may = self._budget.spend(reason)
         if may:
@@ -168,9 +167,9 @@ class FloodGate:
         self._changed()
         return may
 
-    def put_off(self, passage: Passage) -> None:
-        """It failed."""
-        if (round_ := self._rounds.get(passage)) is not None:
+    def put_off(self, passage: Passage, reason: Reason) -> None:
+        """It failed; malformed input tells nothing of whether the cause is gone."""
+        if (round_ := self._rounds.get(passage)) is not None and not CARDS[reason].is_malformed:
             self._start.failed(self._clock.monotonic(), round_)
 
     def succeeded(self, passage: Passage) -> None:

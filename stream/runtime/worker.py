@@ -231,7 +231,7 @@ class Worker:
                 if isinstance(end, End):
                     return end
                 if isinstance(end.verdict, Postpone):
-                    passage.put_off()
+                    passage.put_off(end.letter.reason)
                 elif not await passage.may_write(end.letter.reason):
                     refusal = await self._admit(visit)
                     continue

@@ -184,6 +184,25 @@ async def test_malformed_input_stops_nobody(reason: Reason) -> None:
     assert scene.heard.floods == []
 
 
+async def test_malformed_input_that_is_put_off_keeps_no_stopped_stage_shut() -> None:
+    """As little as its letter would: it says nothing of whether the cause is gone."""
+    scene = Scene(letters=1, policy=RetryPolicy(retries={Reason.SOURCE_MISSING: ("10m",)}))
+
+    async def handle(record: StageRecord) -> None:
+        if record.event.sku_id.startswith("GONE"):
+            raise Rejected(Reason.SOURCE_MISSING, "404")
+        if record.event.sku_id != "FINE":
+            raise FAILED
+
+    scene.actor.handling = handle
+    scene.bring(scene.lane(), *names(2))
+    await settled()
+    scene.bring(scene.lane(1), *[f"GONE{number}/g{number}" for number in range(8)], "FINE/f1")
+    await scene.clock.pass_time(FIRST_PROBE_SECONDS + 0.1)
+    assert Counter(end.outcome for end in scene.delivered) == {"dead-letter": 1, "postponed": 8, "completed": 1}
+    await scene.worker.stop(0)
+
+
 async def test_unreadable_records_are_letters_while_the_stage_is_stopped() -> None:
     scene = await flooded(Fault(FAILED))
     scene.bring(scene.lane(1), value=b"not json")
