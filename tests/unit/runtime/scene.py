@@ -86,6 +86,8 @@ class Actor:
         self.admitted: list[str] = []
         self.started: list[str] = []
         self.ended: list[str] = []
+        self.stale: set[str] = set()
+        """Events that end as superseded."""
         self.inside: Counter[str] = Counter()
         """Calls of `handle` that run now: what holds job slots."""
 
@@ -102,7 +104,8 @@ class Actor:
         finally:
             self.inside[name] -= 1
         self.ended.append(name)
-        return Outcome(OutcomeKind.COMPLETED, TOPICS.completed, record.event.sku_id.encode(), name.encode())
+        kind = OutcomeKind.SUPERSEDED if name in self.stale else OutcomeKind.COMPLETED
+        return Outcome(kind, TOPICS.completed, record.event.sku_id.encode(), name.encode())
 
 
 async def _fine(record: StageRecord) -> None:

@@ -115,6 +115,21 @@ async def test_who_waited_with_a_letter_is_spared_it_where_the_cause_is_gone() -
     assert scene.worker.walking == 0
 
 
+async def test_who_was_superseded_while_it_waited_needs_no_letter_and_earns_none() -> None:
+    fault = Fault(FAILED)
+    scene = await flooded(fault, budget=2, events=4)
+    fault.on, scene.actor.stale = False, {"e2", "e3"}
+    await scene.words.tell("remove-bg", None, by="ann", why="")
+    await scene.clock.pass_time(LOOK_SECONDS + 0.1)
+    assert scene.outcomes[2:] == [("e2", "superseded"), ("e3", "superseded")]
+    assert scene.heard.floods == [("job-failed", True), ("job-failed", False)]
+    fault.on = True
+    scene.bring(scene.lane(1), *names(4, 10))
+    await settled()
+    assert letters(scene)[2:] == ["job-failed"] * 2, "as many as the word brought"
+    await scene.worker.stop(0)
+
+
 async def test_two_successes_earn_one_letter() -> None:
     fault = Fault(FAILED, is_remembered=True)
     fault.spared = {"e10", "e11", "e12"}
