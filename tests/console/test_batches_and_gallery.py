@@ -4,9 +4,12 @@ import re
 from collections.abc import Mapping
 
 from stream.broker.port import OutRecord
+from stream.catalog.notes import BatchNotes
+from stream.catalog.submitting import submission_of
 from stream.console.index import BatchView
 from stream.console.opening import Opened
 from stream.core.errors import Reason
+from stream.events import Priority
 from stream.records import Status
 from tests.console.shop import CDN, Shop, browsing, event, seen
 
@@ -77,3 +80,17 @@ async def test_a_failed_images_photo_is_found_in_the_store(shop: Shop) -> None:
         await browser.get(f"/picture?key={photo.key}", status=404)  # nobody has named it yet
         assert f"key={photo.key.replace('/', '%2F')}" in await browser.get("/batch?id=spring")
         await browser.get(f"/picture?key={photo.key}")
+
+
+async def test_a_batch_is_listed_before_its_first_record_and_a_strange_note_is_passed_over(shop: Shop) -> None:
+    submission = submission_of(
+        source="catalog.csv", at=1_795_350_000.0, topic=shop.topics.raw, priority=Priority.LIVE, rows=7, events=7,
+        skipped=0, is_sample=False,
+    )  # fmt: skip
+    await BatchNotes(shop.store).open("noted", submission, images=7, starts={})
+    for name, body in (("broken", b"{}"), ("~zz", b"<script>"), ("other", b'{"batch_id": "noted"}')):
+        await shop.store.create(f"_batches/{name}.json", body)
+    async with shop.open() as opened, browsing(opened) as browser:
+        await seen(lambda: "noted" in batches_of(opened), "the note")
+        assert set(batches_of(opened)) == {"noted"}
+        assert "7 images were noted by a submit" in await browser.get("/batch?id=noted")
