@@ -169,6 +169,9 @@ def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment
     hearing = Hearing(stage.name, Resumes(desk.objects))
     gate = FloodGate(stage.name, desk.clock, desk.recorder, hearing, settings.flood_letters)
     desk.gates[stage.name] = gate.holds_back
+    reader = _reader(desk, stage, settings)
+    names = tuple(each.name for each in desk.pipeline.stages)
+    returns = Returns(stage.name, desk.topics, names, reader.read_again, desk.clock)
     parts = StationParts(
         stage=stage.name,
         open_link=partial(_open_link, _link_settings(stage, desk, settings)),
@@ -178,16 +181,15 @@ def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment
         commit_interval_seconds=settings.commit_interval_seconds,
         clock=desk.clock,
         recorder=desk.recorder,
+        is_news=returns.is_news,
     )
     station = Station(parts, asyncio.get_running_loop())
-    reader = _reader(desk, stage, settings)
-    names = tuple(each.name for each in desk.pipeline.stages)
     worker = Worker(
         WorkerParts(
             stage=stage.name,
             handler=StageHandler(stage, desk),
             read=reader.read,
-            returns=Returns(stage.name, desk.topics, names, reader.read_again, desk.clock),
+            returns=returns,
             deliver=station.deliver,
             dead_letter_topic=desk.topics.dead_letter,
             gate=gate,

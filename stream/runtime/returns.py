@@ -62,6 +62,16 @@ class Returns:
             until = min(until, record.timestamp_ms / 1000 + delay)
         return min(max(until - self.clock.wall(), 0.0), delay)
 
+    def is_news(self, record: InRecord) -> bool:
+        """Whether it may find something out now, as a new event does: it is this stage's, and waits for nothing."""
+        if self.is_foreign(record):
+            return False
+        try:
+            note = self.note(record)
+        except Rejected:
+            return False
+        return note is None or self.wait_seconds(record, note) == 0
+
     def reading(self, record: InRecord, note: RetryNote) -> Reading:
         """The event in it, at its old place. Raises `Rejected`, also where no stage of the pipeline is named."""
         if note.stage != self.stage:

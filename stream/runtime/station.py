@@ -43,6 +43,8 @@ class StationParts:
     commit_interval_seconds: float
     clock: Clock
     recorder: Recorder
+    is_news: Callable[[InRecord], bool] = lambda _: True
+    """Whether a record may find out that others could go on; one that only passes by does not use up the wicket."""
     needs_news: Callable[[], bool] = lambda: False
     """Whether only somebody new can find out that everybody could go on: the wicket leads into full lanes, too."""
 
@@ -192,7 +194,8 @@ class Station:
             records = link.poll(timeout_seconds, limit)
             if not records:
                 return
-            self._wicket.passed()
+            if self._wicket.is_open and any(map(self._parts.is_news, records)):
+                self._wicket.passed()
             self._admit(records)
             if len(records) < limit:
                 return

@@ -96,6 +96,8 @@ class Scene:
         self.heard = Lags()
         self.is_paused = False
         self.needs_news = False
+        self.foreign: set[int] = set()
+        """Offsets that only pass by."""
         self.chores: list[Callable[[], bool]] = []
         """Asked at every turn until done, on the station's own thread: nobody else may call its client."""
         self.walks = Walks(target)
@@ -103,6 +105,7 @@ class Scene:
         parts = StationParts(
             "remove-bg", lambda listener: opened(kafka, source, instance, listener), self._at_every_turn,
             limits, 0.05, clock, self.heard, needs_news=lambda: self.needs_news,
+            is_news=lambda record: record.offset not in self.foreign,
         )  # fmt: skip
         self.station = Station(parts, asyncio.get_running_loop())
         self.walks.station = self.station
@@ -365,3 +368,20 @@ async def test_into_full_lanes_one_more_comes_now_and_then_where_only_somebody_n
         assert scene.lanes[0].open_tickets == 4
         scene.walks.let_go()
         await until(lambda: scene.count(0) == 7, "the others")
+
+
+@pytest.mark.usefixtures("topics")
+async def test_what_only_passes_by_does_not_use_up_the_wicket(
+    kafka: Kafka, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retries of other stages, by the hundred: one of them every ten seconds would keep everybody out for hours."""
+    monkeypatch.setattr(wicket_module, "LET_IN_SECONDS", 3600.0)
+    async with running(kafka, prefix, partitions=2) as scene:
+        scene.foreign = set(range(50))
+        scene.is_paused = True
+        await until(lambda: scene.lanes[0].paused, "a closed gate")
+        publish(kafka, f"{prefix}.in", [60])
+        scene.station._wicket._opens_at = time.monotonic()  # after its hour
+        await until(lambda: scene.count(0) > 50, "the first one that is news")
+        await until(lambda: not scene.station._wicket.is_open, "the wicket shut")
+        assert scene.count(0) == 51

@@ -9,7 +9,7 @@ from stream.broker.port import Committed, InRecord, Partition
 from stream.core.errors import Ambiguous, Reason, Rejected, Transient
 from stream.events import Origin, Priority
 from stream.records import Reading, StageRecord
-from stream.retries import Attempt, RetryNote, decode_history, read_note
+from stream.retries import Attempt, Headers, RetryNote, decode_history, read_note
 from stream.runtime.ends import End
 from stream.runtime.inflight import Lane, LaneLimits, Ticket
 from stream.runtime.returns import Returns
@@ -231,6 +231,21 @@ def test_no_wait_is_longer_than_the_topics_delay_whatever_the_time_of_day(
     note = replace(NOTE, due_ms=int(due * 1000))
     record = InRecord(TOPICS.retry("10s"), 0, 0, b"k", b"v", int(written_at * 1000), note.headers())
     assert returns.wait_seconds(record, note) == wait
+
+
+def test_only_what_walks_now_may_find_out_that_others_could_go_on() -> None:
+    """What the wicket lets in while intake is paused."""
+    scene = Scene()
+    returns = Returns("remove-bg", TOPICS, ("remove-bg", "upscale"), read_returned, scene.clock)
+
+    def news(topic: str, *, headers: Headers = ()) -> bool:
+        return returns.is_news(InRecord(topic, 0, 0, b"k", b"v", 1_000_000, headers))
+
+    assert news(TOPICS.raw)
+    assert news(TOPICS.retry("now"), headers=NOTE.headers())
+    assert not news(TOPICS.retry("10s"), headers=NOTE.headers()), "not due yet"
+    assert not news(TOPICS.retry("now"), headers=replace(NOTE, stage="upscale").headers())
+    assert not news(TOPICS.retry("now")), "it becomes a letter and asks nobody"
 
 
 async def test_a_person_s_replay_waits_for_nothing() -> None:
