@@ -12,7 +12,6 @@ import pytest
 
 from tests.composed.plant import SETTINGS, Plant
 from tests.composed.worker import command
-from tests.services.clients import create_topic
 from tests.services.kafka import ExistingKafka, KafkaCluster
 from tests.services.s3 import S3Server
 from tests.services.waiting import until
@@ -69,7 +68,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory, s3: S3Server, kafka: KafkaClu
     """Everything sent, and everything ended; the tests only ask."""
     folder = tmp_path_factory.mktemp("explain")
     plant = Plant(kafka, s3, folder, f"explain{os.urandom(4).hex()}", behaviour={"faults": FAULTS})
-    create_topic(kafka, plant.topic("replays"))
     plant.pipeline(retries={"source-missing": ["10s"]})
     try:
         plant.worker(SKUSTREAM_MAX_RUNNING_JOBS="1").wait_ready()
