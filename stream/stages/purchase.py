@@ -91,6 +91,9 @@ async def _resolve(desk: Desk, errand: Errand, entry: Entry) -> None:
         log.warning("bought-again-by-decision", job_key=entry.record.key, operation=errand.operation, claim=claim)
         await desk.ledger.let_go(entry, claim, f"a person decided to buy again, whatever became of claim {claim}")
         return
+    standing = await desk.ledger.look(entry.record.key)
+    if standing is not None and standing.tag != entry.tag:
+        return  # the books take seconds: its owner's late answer came in between, or somebody's decision
     price = desk.reconciliation.price(errand.operation)
     desk.recorder.credited(errand.operation, "ambiguous", price)
     doubt = with_facts(Ambiguous(entry.record.detail or "the answer to the submit was lost"), entry)

@@ -90,10 +90,11 @@ async def test_unread_books_are_no_reason_to_buy_unseen(tmp_path: Path) -> None:
         assert shop.jobs() == {"SKU": 1}
 
 
-async def test_an_acceptance_that_comes_late_wins_over_the_decision(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_decided", [True, False])
+async def test_an_acceptance_that_comes_late_wins_over_the_decision_and_over_a_letter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_decided: bool
 ) -> None:
-    """The owner writes its job id down while the replay asks the books."""
+    """The owner writes its job id down while somebody else asks the books."""
     async with open_shop(tmp_path, usage_enabled=False, faults=[LOST]) as shop, shop.counter() as table:
         event = shop.event("SKU")
         table.take(event)
@@ -110,7 +111,7 @@ async def test_an_acceptance_that_comes_late_wins_over_the_decision(
             return await find(mark)
 
         monkeypatch.setattr(table.desk.api, "find", find_late)
-        table.replay(event, buy_again=claim)
+        table.replay(event, buy_again=claim if is_decided else None)
         assert await table.ended(2) == {"SKU": "completed"}
         assert shop.jobs() == {"SKU": 1}
 
