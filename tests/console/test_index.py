@@ -1,6 +1,10 @@
 """The index: whatever lies in the topics it takes, keeps little of it, and shows the latest."""
 
+import gc
+import hashlib
 import json
+import tracemalloc
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -15,12 +19,13 @@ from stream.topics import Topics
 
 TOPICS = Topics("shop")
 HASH = "0123456789abcdef0123"
+ORIGIN = {"topic": "shop.raw", "partition": 0, "offset": 0, "index": 0}
 
 
 def terminal(sku: str = "A", *, at_ms: int = 1_000, status: str = "completed", **fields: Any) -> InRecord:
     value = {
         "sku_id": sku, "image_id": "main", "batch_id": "spring", "status": status, "replay": 0, "credits": "10",
-        "origin": {"topic": "shop.raw", "partition": 0, "offset": at_ms, "index": 0}, "started_at": 1.0,
+        "origin": {**ORIGIN, "offset": at_ms}, "started_at": 1.0,
         "finished_at": 2.5, "assets": {"transparent": facts(f"{sku}/main/transparent-{HASH}.png")}, **fields,
     }  # fmt: skip
     return InRecord(TOPICS.completed, 0, at_ms, b"", json.dumps(value).encode(), timestamp_ms=at_ms)
@@ -100,3 +105,29 @@ def test_more_letters_than_are_kept_push_the_oldest_out(monkeypatch: pytest.Monk
     assert [row.at.offset for row in index.letters.newest] == [4, 3, 2]
     assert index.letters.dropped == 2
     assert len(index.letters.about("A/main")) == 3
+
+
+def test_an_image_with_twenty_pictures_costs_three_kilobytes_at_most() -> None:
+    """50,000 of them, with their batch, stay well below 200 MB."""
+    count, names = (
+        1_000,
+        [f"{source}-{width}-{kind}" for source in "ab" for width in range(5) for kind in ("webp", "jpg")],
+    )
+
+    def records(number: int) -> Iterator[InRecord]:
+        sku = f"SKU-{number:06}-COBALT"
+        value = json.dumps({"sku_id": sku, "raw_url": f"https://x.example.com/{sku}.jpg", "batch_id": "spring"})
+        yield InRecord(TOPICS.raw, 0, number, b"", value.encode(), timestamp_ms=1_000)
+        hashed = hashlib.sha256(sku.encode()).hexdigest()[:20]
+        assets = {name: facts(f"{sku}/main/{name}-{hashed}.jpg", bytes=number * 7_919) for name in names}
+        yield terminal(sku, at_ms=2_000 + number, assets=assets, origin={**ORIGIN, "offset": number})
+
+    tracemalloc.start()
+    try:
+        index = taken(*(record for number in range(count) for record in records(number)))
+        gc.collect()
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(index.newest) == len(index.batches["spring"].entries) == count
+    assert used / count < 3_000
