@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from stream.letters.filters import State
     from stream.letters.finding import Drawer, Sieve
-    from stream.letters.letter import Letter, LetterId
+    from stream.letters.letter import Letter
     from stream.replays.marks import Marks
     from stream.settings import Settings
 
@@ -162,12 +162,13 @@ def read_all_marks(chosen: "Settings", on_progress: Progress | None = None) -> "
         return read_marks(scanner, Topics(chosen.topic_prefix).replays, on_progress)
 
 
-def states(marks: "Marks") -> "Callable[[LetterId], State]":
+def states(marks: "Marks") -> "Callable[[Letter], State]":
     """What became of each letter, by its mark."""
     from stream.letters.filters import State  # noqa: PLC0415 - help stays quick
+    from stream.replays.marks import Whose  # noqa: PLC0415
 
-    def state_of(letter: "LetterId") -> "State":
-        mark = marks.of(letter)
+    def state_of(letter: "Letter") -> "State":
+        mark = marks.of(letter.at, Whose.of(letter))
         return State.OPEN if mark is None else State(mark.fate.value)
 
     return state_of

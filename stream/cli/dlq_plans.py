@@ -100,13 +100,13 @@ def _figures(plan: "Plan") -> Iterator[str]:
     yield f"requests  {plan.requests:,}: {plan.forecast.submits:,} submits and {plan.polls:,} polls (reckoned)"
     yield f"finish    in {_duration(plan.seconds)} at the contract's rate, if nothing else needs it"
     if plan.at_most:
-        yield f"at most: which photo {plan.at_most:,} of them mean is found out at the first stage"
+        yield f"at most   because which photo is meant is found out at the first stage: {letters(plan.at_most)}"
     if plan.forecast.unpriced:
-        yield f"without a price, and not in the sum: {', '.join(plan.forecast.unpriced)}"
+        yield f"unpriced  {', '.join(plan.forecast.unpriced)}: not in the sum"
     if plan.bought_again:
-        yield f"bought again although they may exist: {plan.bought_again:,} jobs (--buy-again)"
+        yield f"again     {plan.bought_again:,} of the jobs are bought although they may exist already (--buy-again)"
     if plan.superseded:
-        yield f"a newer event is known for {plan.superseded:,}: they end superseded and buy nothing"
+        yield f"stale     {letters(plan.superseded)} with a newer event of the image: these end superseded, unpaid"
     yield f"plan      {plan.id}"
 
 
@@ -122,12 +122,12 @@ def _staying(plan: "Plan", missing: int) -> Iterator[str]:
         at, why = those.examples[0]
         yield f"          e.g. {at}: {why}"
     if missing:
-        yield f"missing   {missing:,} letters do not lie there any more, or never did"
+        yield f"missing   {letters(missing)}: aged out, or never there"
 
 
 def done_sentences(done: "Done", what: str) -> Iterator[str]:
     """What became of it; `what`: `put back`, or `discarded`."""
-    yield f"{done.written:,} letters {what}"
+    yield f"{letters(done.written)} {what}"
     if done.decided:
         yield f"{done.decided:,} were decided about by somebody else since the plan, and were left alone"
 
@@ -135,14 +135,14 @@ def done_sentences(done: "Done", what: str) -> Iterator[str]:
 def done_troubles(done: "Done", left: int) -> Iterator[str]:
     """What went wrong, for stderr. `left`: letters that stay although they were planned."""
     for cause, count in _causes(done).items():
-        yield f"{count:,} letters were not taken by Kafka: {cause}"
+        yield f"{letters(count)} not taken by Kafka: {cause}"
     again = "run the same command again: what is done is marked and is not done twice"
     if done.is_fenced:
-        yield f"another operator began while this one was at work, and goes on; {left:,} letters stay. {again}"
+        yield f"another operator began while this one was at work, and goes on; staying: {letters(left)}. {again}"
     elif done.trouble:
-        yield f"Kafka: {done.trouble}; {left:,} letters stay. {again}"
+        yield f"Kafka: {done.trouble}; staying: {letters(left)}. {again}"
     elif done.is_interrupted:
-        yield f"interrupted between two batches; {left:,} letters stay. {again}"
+        yield f"interrupted between two batches; staying: {letters(left)}. {again}"
 
 
 def _causes(done: "Done") -> dict[str, int]:
@@ -150,6 +150,11 @@ def _causes(done: "Done") -> dict[str, int]:
     for cause in done.refused.values():
         counts[cause] = counts.get(cause, 0) + 1
     return counts
+
+
+def letters(count: int) -> str:
+    """So many, as a person says it."""
+    return f"{count:,} letter{'' if count == 1 else 's'}"
 
 
 def number(value: Decimal | None) -> int | float | None:

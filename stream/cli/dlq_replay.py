@@ -11,7 +11,7 @@ import typer
 from stream.cli.dlq_choosing import All, By, Choice, Ids, IdsFrom, Rate, choice_of
 from stream.cli.dlq_filters import Wanted, Which, filtered
 from stream.cli.dlq_looking import say, topic_of
-from stream.cli.dlq_plans import done_answer, done_sentences, done_troubles, plan_answer, tell_plan
+from stream.cli.dlq_plans import done_answer, done_sentences, done_troubles, letters, plan_answer, tell_plan
 from stream.cli.front import AsJson, Config, Exit, PipelineFile, Servers, Store, TopicPrefix, say_json
 from stream.cli.stopping import told_to_stop
 
@@ -163,7 +163,7 @@ def _refusal(plan: "Plan", terms: Terms, wish: "Wish") -> list[str]:
         return []
     if sys.stdin.isatty() and sys.stderr.isatty():
         price = f"{plan.credits.normalize():f} credits"
-        agreed = typer.confirm(f"Put {len(plan.returning):,} letters back for {price}?", default=False, err=True)
+        agreed = typer.confirm(f"Put {letters(len(plan.returning))} back for {price}?", default=False, err=True)
         return [] if agreed else ["nothing was put back"]
     return [f"nothing was put back: this plan needs approval, e.g. --approve {plan.id}"]
 

@@ -23,6 +23,7 @@ from stream.letters.letter import LetterId
 from stream.replays.bench import Bench, BenchParts
 from stream.replays.choosing import letters_at
 from stream.replays.held import WAYS_OUT, Cause
+from stream.replays.marks import UNTOLD
 from stream.replays.plan import Line, Plan, Staying, changes
 from stream.replays.reentry import Wish
 from stream.replays.sending import Decision, Done, Pace
@@ -210,7 +211,9 @@ class Errands:
 
     def _discard(self, errand: Errand) -> None:
         with Bench(self.parts) as bench:
-            errand.done = bench.discard(errand.ids, self._decision(errand, ""), self._pace(errand))
+            errand.done = bench.discard(
+                dict.fromkeys(errand.ids, UNTOLD), self._decision(errand, ""), self._pace(errand)
+            )
         self._end(errand)
 
     def _end(self, errand: Errand) -> None:

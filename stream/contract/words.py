@@ -62,7 +62,7 @@ MARK = {
     "why": "Why, in a person's words.",
     "filter": "How the letters were chosen, and what was changed.",
     "plan_id": "The plan that was carried out.",
-    "origin": "Of a replayed letter: where its event entered.",
+    "origin": "Where the letter's event entered, where that is known.",
     "origin_timestamp_ms": "The origin's record time, in Unix milliseconds; 0 or less for none.",
     "replay": "The number that the replayed event bears from then on: per (origin, replay) there is exactly one end.",
     "stage": "Where it re-entered.",

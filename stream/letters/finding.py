@@ -18,7 +18,7 @@ from stream.letters.letter import Letter, LetterId
 from stream.letters.where import CannotTell
 
 Progress = Callable[[int, int], None]
-StateOf = Callable[[LetterId], State]
+StateOf = Callable[[Letter], State]
 """What became of a letter: the marks are a floor above."""
 LITTLE_MEMORY = {
     "queued.max.messages.kbytes": 4_096, "fetch.message.max.bytes": 262_144, "fetch.queue.backoff.ms": 5,
@@ -66,7 +66,7 @@ class Sieve:
     def pick(self, letters: Iterable[Letter]) -> Iterator[tuple[Letter, State]]:
         """One after the other."""
         for letter in letters:
-            state = self._state_of(letter.at)
+            state = self._state_of(letter)
             if self._filters.take(letter, state) and self._fits(letter, state):
                 yield letter, state
 

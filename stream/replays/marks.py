@@ -6,13 +6,14 @@ together, held small: a million of them stay below 200 MB.
 
 import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol, Self
 
 from pydantic import ConfigDict, Field
 
 from stream.events import CLEARLY_MS, Count, Frozen, Origin
-from stream.letters.letter import LetterId
+from stream.letters.letter import Letter, LetterId
 
 MAX_WHY_CHARACTERS = 1_000
 MAX_BY_CHARACTERS = 200
@@ -88,6 +89,25 @@ class Entering(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Which event a letter is about: a dead-letter topic made anew has another letter at an old place."""
+
+    origin: Origin | None = None
+    timestamp_ms: int = 0
+    """The origin's record time; 0 or less where nobody says."""
+    replay: int = 0
+    """The number that failed."""
+
+    @classmethod
+    def of(cls, letter: Letter) -> Self:
+        """As the letter says."""
+        return cls(letter.origin, letter.origin_timestamp_ms, letter.replay)
+
+
+UNTOLD = Whose()
+
+
 class Marks:
     """All marks by letter: the latest one counts. Words that many marks share are held once."""
 
@@ -116,10 +136,11 @@ class Marks:
         """Its mark was taken back."""
         self._packed.get((letter.topic, letter.partition), {}).pop(letter.offset, None)
 
-    def of(self, letter: LetterId) -> Mark | None:
-        """What was decided about it."""
+    def of(self, letter: LetterId, whose: Whose = UNTOLD) -> Mark | None:
+        """What was decided about it. Told `whose` it is, a mark about another letter that lay there before is none."""
         packed = self._packed.get((letter.topic, letter.partition), {}).get(letter.offset)
-        return None if packed is None else self._unpacked(letter, packed)
+        mark = None if packed is None else self._unpacked(letter, packed)
+        return mark if mark is not None and _is_about(mark, whose) else None
 
     def __len__(self) -> int:
         """How many letters are decided about."""
@@ -167,6 +188,15 @@ _LAYOUT = struct.Struct("<I?qqqqqi")
 def coordinates(origin: Origin) -> Coordinates:
     """An origin as a key."""
     return (origin.topic, origin.partition, origin.offset, origin.index)
+
+
+def _is_about(mark: Mark, whose: Whose) -> bool:
+    if mark.origin is None or whose.origin is None:
+        return True
+    times = {mark.origin_timestamp_ms, whose.timestamp_ms}
+    if mark.origin != whose.origin or (min(times) > 0 and len(times) > 1):
+        return False
+    return mark.fate is Fate.DISCARDED or mark.replay == whose.replay + 1
 
 
 def _is_of_one_life(entering: Entering, mark: Mark) -> bool:

@@ -18,6 +18,7 @@ import orjson
 from stream.cost import Forecast, Jobs, forecast
 from stream.events import Origin
 from stream.letters.letter import LetterId
+from stream.letters.masking import masked
 from stream.prices import PriceBook
 from stream.replays.asking import Need, Prospect
 from stream.replays.held import DECIDED, Cause, Held
@@ -57,8 +58,8 @@ class Returning:
     def of(cls, entering: Reentry, prospect: Prospect, kept: Kept) -> Self:
         """As planned."""
         return cls(
-            at=entering.at, reason=entering.reason, key=entering.key, kept=kept, stage=entering.stage,
-            origin=entering.origin, timestamp_ms=entering.timestamp_ms, replay=entering.replay,
+            at=entering.at, reason=entering.reason, key=entering.key, kept=kept,
+            stage=entering.stage, origin=entering.origin, timestamp_ms=entering.timestamp_ms, replay=entering.replay,
             history=entering.history, needs=prospect.needs, running=prospect.running,
             is_superseded=prospect.is_superseded, buy_again=prospect.buy_again,
             digest=hashlib.sha256(entering.value).digest()[:8],
@@ -76,7 +77,7 @@ class Staying:
         """One more."""
         self.letters += 1
         if len(self.examples) < SHOWN_EXAMPLES:
-            self.examples.append((at, sentence[:MAX_SENTENCE]))
+            self.examples.append((at, masked(sentence)[:MAX_SENTENCE]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,8 @@ def _at_entry(letter: Letter, wish: Wish, doors: Doors) -> Reentry:
 def _at_stage(letter: Letter, wish: Wish, doors: Doors) -> Reentry:
     """A letter of a later stage: a stage record, with the raw event in it."""
     record = read_stage_record(letter.value)
+    if (record.origin, record.timestamp_ms) != (letter.origin, letter.origin_timestamp_ms or record.timestamp_ms):
+        raise Held(Cause.INVALID_EVENT, "its headers are about another event than its value")
     if wish.from_raw:
         return _begun_anew(letter, record.raw, record.origin, record.timestamp_ms, wish, doors)
     stage = doors.pipeline.stages[doors.pipeline.index(letter.stage)]
@@ -161,7 +163,8 @@ def _reentry(
     doors.pipeline.route(record.event)
     replay = letter.replay + 1
     return Reentry(
-        at=letter.at, reason=letter.reason, key=letter.key, value=value, stage=stage.name, origin=record.origin,
+        at=letter.at, reason=letter.reason, key=letter.key, value=value,
+        stage=stage.name, origin=record.origin,
         timestamp_ms=record.timestamp_ms, replay=replay, history=letter.history,
         record=record.model_copy(update={"replay": replay, "priority": Priority.REPLAY}), is_mended=is_mended,
         is_at_raw=stage == doors.pipeline.stages[0],

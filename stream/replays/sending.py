@@ -24,6 +24,7 @@ from stream.replays.marks import (
     Fate,
     Mark,
     Marks,
+    Whose,
 )
 from stream.replays.plan import Returning
 from stream.replays.spool import Spool
@@ -77,6 +78,7 @@ class _Item:
     """One letter: the records that are written for it, made only when its turn comes."""
 
     at: LetterId
+    whose: Whose
     size_bytes: int
     records: Callable[[], list[OutRecord]]
     returning: Returning | None = None
@@ -102,17 +104,18 @@ class Sender:
         """Put these letters back."""
 
         def item(each: Returning) -> _Item:
-            return _Item(each.at, each.kept.length, lambda: self._record(each, spool), each)
+            whose = Whose(each.origin, each.timestamp_ms, each.replay - 1)
+            return _Item(each.at, whose, each.kept.length, lambda: self._record(each, spool), each)
 
         return self._run([item(each) for each in returning], pace)
 
-    def discard(self, letters: Sequence[LetterId], pace: Pace) -> Done:
+    def discard(self, letters: Mapping[LetterId, Whose], pace: Pace) -> Done:
         """Only mark these letters: nobody need look at them again."""
 
-        def item(at: LetterId) -> _Item:
-            return _Item(at, 0, lambda: [self._marked(self._mark(Fate.DISCARDED, at))])
+        def item(at: LetterId, whose: Whose) -> _Item:
+            return _Item(at, whose, 0, lambda: [self._marked(self._discarded(at, whose))])
 
-        return self._run([item(at) for at in letters], pace)
+        return self._run([item(at, whose) for at, whose in letters.items()], pace)
 
     def _run(self, items: list[_Item], pace: Pace) -> Done:
         left = {item.at: item for item in items}
@@ -142,8 +145,8 @@ class Sender:
         """What the marks tell now. Our own of a commit whose answer was lost count as written."""
         marks = self._read()
         repeats = marks.put_back_elsewhere([item.returning for item in left.values() if item.returning is not None])
-        for at in list(left):
-            mark = marks.of(at)
+        for at, item in list(left.items()):
+            mark = marks.of(at, item.whose)
             if mark is None and at not in repeats:
                 continue
             del left[at]
@@ -201,6 +204,10 @@ class Sender:
         )  # fmt: skip
         value = spool.get(each.kept)
         return [OutRecord(self._topics.retry(AT_ONCE), each.key, value, note.headers()), self._marked(mark)]
+
+    def _discarded(self, at: LetterId, whose: Whose) -> Mark:
+        told = {"origin": whose.origin, "origin_timestamp_ms": max(-1, whose.timestamp_ms)}
+        return self._mark(Fate.DISCARDED, at).model_copy(update=told)
 
     def _mark(self, fate: Fate, at: LetterId) -> Mark:
         decision = self._decision

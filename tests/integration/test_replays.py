@@ -216,7 +216,7 @@ def test_ctrl_c_stops_between_two_batches_and_the_same_command_resumes(counter: 
     assert leash.reap(process, signal.SIGINT, timeout_seconds=30) == 130
     said = log.read_text()
     put_back = len(counter.back())
-    assert (f"{put_back} letters put back" in said, f"{40 - put_back} letters stay" in said) == (True, True), said
+    assert (f"{put_back} letters put back" in said, f"staying: {40 - put_back} letters" in said) == (True, True), said
     assert counter.replay("--all", "--from", "raw", "--ask-above", "100000")["done"]["written"] == 40 - put_back
     origins = [note.origin for _, note in counter.back()]
     assert (len(origins), len(set(origins))) == (40, 40)

@@ -152,5 +152,5 @@ def test_a_letter_without_such_a_value_is_left_out_and_told() -> None:
 def test_the_sieve_knows_what_became_of_letters() -> None:
     letters = [lying(posted(), offset) for offset in range(3)]
     fates = {LetterId(letters[1].at.topic, 0, 1): State.REPLAYED}
-    sieve = Sieve(Filters(states=(State.REPLAYED,)), lambda at: fates.get(at, State.OPEN))
+    sieve = Sieve(Filters(states=(State.REPLAYED,)), lambda letter: fates.get(letter.at, State.OPEN))
     assert [(letter.at.offset, state) for letter, state in sieve.pick(letters)] == [(1, State.REPLAYED)]

@@ -12,7 +12,7 @@ from stream.broker.port import InRecord
 from stream.events import Origin
 from stream.letters.letter import LetterId
 from stream.replays.book import letter_of, parse_letter_id, take_marks
-from stream.replays.marks import Fate, Mark, Marks
+from stream.replays.marks import Fate, Mark, Marks, Whose
 from tests.unit.replays.marked import LETTERS, mark, origin, record_of
 
 
@@ -77,6 +77,21 @@ def test_a_letter_id_that_is_none_is_refused(text: str) -> None:
 def test_a_letter_id_reads_back(topic: str, partition: int, offset: int) -> None:
     told = LetterId(topic, partition, offset)
     assert parse_letter_id(str(told)) == told
+
+
+def test_a_mark_about_another_letter_that_lay_there_before_counts_no_more() -> None:
+    """A topic made anew begins its offsets again: the new letter must not pass for decided."""
+    marks = Marks()
+    marks.add(mark(1, origin=origin(7), origin_timestamp_ms=1_000, replay=1))
+    marks.add(mark(2, fate=Fate.DISCARDED, origin=origin(8), origin_timestamp_ms=1_000))
+    marks.add(mark(3))
+    replayed, discarded, untold = (mark(offset).letter for offset in (1, 2, 3))
+    assert marks.of(replayed, Whose(origin(7), 1_000)) == marks.of(replayed) == marks.of(replayed, Whose(origin(7)))
+    for other in (Whose(origin(8), 1_000), Whose(origin(7), 2_000), Whose(origin(7), 1_000, replay=1)):
+        assert marks.of(replayed, other) is None
+    assert marks.of(discarded, Whose(origin(8), 1_000, replay=2)) is not None
+    assert marks.of(discarded, Whose(origin(7), 1_000)) is None
+    assert marks.of(untold, Whose(origin(7), 1_000)) is not None
 
 
 def test_a_repeat_of_a_replayed_letter_is_known_by_origin_and_replay_number() -> None:

@@ -121,6 +121,13 @@ def test_an_event_that_a_mend_made_wrong_is_refused(typed: str) -> None:
     assert held(letter(), mending(typed)).cause is Cause.INVALID_EVENT
 
 
+def test_headers_about_another_event_than_the_value_are_refused() -> None:
+    """Its mark would be about the value's event: the letter would never pass for replayed."""
+    assert held(between(stage_record(at=origin(8)))).cause is Cause.INVALID_EVENT
+    assert held(between(origin_timestamp_ms=ENTERED_MS + 1)).cause is Cause.INVALID_EVENT
+    assert back(between(origin_timestamp_ms=0)).timestamp_ms == ENTERED_MS
+
+
 def test_the_loop_guard_counts_replays() -> None:
     assert back(letter(replay=2)).replay == 3
     assert held(letter(replay=3)).cause is Cause.TOO_OFTEN
