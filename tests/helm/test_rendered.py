@@ -68,6 +68,13 @@ def test_memory_is_what_was_asked_for_and_cpu_has_no_limit(chart: Chart, values:
 
 
 @every_set
+def test_why_a_container_ended_is_told_with_the_pod(chart: Chart, values: Path) -> None:
+    """A crash loop must not hide the one line that names the setting."""
+    for pod in pods(chart.objects(values)).values():
+        assert all(one["terminationMessagePolicy"] == "FallbackToLogsOnError" for one in containers(pod))
+
+
+@every_set
 def test_only_bounded_volumes_can_be_written(chart: Chart, values: Path) -> None:
     for pod in pods(chart.objects(values)).values():
         volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}

@@ -33,6 +33,8 @@ affinity: {{ toYaml . | nindent 2 }}
 {{- define "skustream.container" -}}
 image: {{ include "skustream.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy | quote }}
+# A wrong setting is one line on stderr and exit code 2: `kubectl describe pod` shows it.
+terminationMessagePolicy: FallbackToLogsOnError
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
