@@ -95,6 +95,11 @@ REFUSALS: list[tuple[list[str], str]] = [
     (['pixelapi.existingSecret=""'], "pixelapi.existingSecret is not set: kubectl create secret"),
     (["console.enabled=true"], "name a Secret in console.token.existingSecret, or set console.proxy"),
     (["console.enabled=true", "console.proxy.header=X-User"], "header and addresses belong together"),
+    (
+        ["console.enabled=true", "console.token.existingSecret=a",
+         as_value("pipeline", PIPELINE.replace("a,", "console,")), as_value("stages", [stage("console", 1, 50)])],
+        "the stage console would have a Deployment of the same name",
+    ),
     (["kafka.sasl.existingSecret=a"], "security.protocol PLAINTEXT: SASL_SSL was expected"),
     (["kafka.tls.existingSecret=a"], "security.protocol PLAINTEXT: SSL or SASL_SSL was expected"),
     (["kafka.tls.certificateKey=a"], "certificateKey and privateKeyKey belong together"),
@@ -129,9 +134,24 @@ def test_bad_values_are_refused_in_words(chart: Chart, sets: list[str], words: s
     assert "pk_1" not in said
 
 
-def upgrade(chart: Chart, folder: Path, before: list[str], after: list[str], values: Path = MINIMAL) -> str:
+def test_a_release_whose_name_no_service_may_have_is_refused(chart: Chart) -> None:
+    done = chart.helm.run(
+        "template", "10", str(CHART), "--values", str(MINIMAL),
+        *options(["console.enabled=true", "console.token.existingSecret=a"]),
+    )  # fmt: skip
+    assert "begins with a letter, and 10-skustream-console does not: set fullnameOverride" in done.stderr
+
+
+def upgrade(
+    chart: Chart,
+    folder: Path,
+    before: list[str],
+    after: list[str],
+    values: Path = MINIMAL,
+    status: dict[str, int] | None = None,
+) -> str:
     """What helm says of an upgrade from the values `before`; empty where it is taken."""
-    running = of_kind(chart.objects(values, *before), "Deployment")
+    running = [{**one, "status": status or {}} for one in of_kind(chart.objects(values, *before), "Deployment")]
     with cluster_with(running, folder) as kubeconfig:
         done = chart.helm.run(
             "template", "shop", str(CHART), "--values", str(values), "--dry-run=server",
@@ -165,6 +185,16 @@ def test_an_upgrade_that_could_break_a_law_is_refused_where_the_cluster_can_be_a
     assert words in said
     assert bool(words) == bool(said)
     assert not said or "set updateStrategy=Recreate for this upgrade" in said
+
+
+@pytest.mark.parametrize("updated", [2, 1])
+def test_workers_are_added_only_after_the_last_roll_out(chart: Chart, tmp_path: Path, updated: int) -> None:
+    """Until then some of them may have the larger share of before."""
+    sets = ["replicas=2", "maxReplicas=3"]
+    status = {"replicas": 2, "updatedReplicas": updated}
+    said = upgrade(chart, tmp_path, sets, ["replicas=3"], status=status)
+    assert (said == "") == (updated == 2)
+    assert updated == 2 or "wait for `kubectl rollout status deployment/shop-skustream`" in said
 
 
 def test_a_stage_that_is_given_more_is_seen_too(chart: Chart, tmp_path: Path) -> None:

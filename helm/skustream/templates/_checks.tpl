@@ -43,6 +43,14 @@
 {{- end -}}
 {{- end -}}
 {{- if .Values.console.enabled -}}
+{{- if not (regexMatch "^[a-z]" (include "skustream.fullname" .)) -}}
+{{- fail (printf "console.enabled: a Service's name begins with a letter, and %s-console does not: set fullnameOverride" (include "skustream.fullname" .)) -}}
+{{- end -}}
+{{- range (include "skustream.fleet" . | fromJson).deployments -}}
+{{- if eq .name (printf "%s-console" (include "skustream.fullname" $)) -}}
+{{- fail "console.enabled: the stage console would have a Deployment of the same name: call the stage otherwise" -}}
+{{- end -}}
+{{- end -}}
 {{- if ne (empty .Values.console.proxy.header) (empty .Values.console.proxy.addresses) -}}
 {{- fail "console.proxy: header and addresses belong together: anybody can send a header" -}}
 {{- end -}}

@@ -63,12 +63,17 @@ by side: shares may only shrink while replicas stay, and the stages must be the 
 {{- if and $stages (ne $stages (include "skustream.pipelineStages" $)) -}}
 {{- fail (printf "%s: the pipeline's stages change from %s to %s: workers of both must not run side by side (L1); %s" .name $stages (include "skustream.pipelineStages" $) $way) -}}
 {{- end -}}
+{{- $more := gt (int .replicas) (int (dig "spec" "replicas" 1 $old)) -}}
+{{- $status := dig "status" (dict) $old -}}
+{{- if and $more (ne (int (get $status "updatedReplicas" | default 0)) (int (get $status "replicas" | default 0))) -}}
+{{- fail (printf "%s: the last roll-out has not ended, and workers with another share may still run: wait for `kubectl rollout status deployment/%s`, or %s" .name .name $way) -}}
+{{- end -}}
 {{- $share := get $notes "skustream/quota-share" -}}
 {{- if and $share (ne $share .share) -}}
 {{- $was := splitList "/" $share -}}
 {{- $is := splitList "/" .share -}}
 {{- $grows := gt (mul (index $is 0) (index $was 1)) (mul (index $was 0) (index $is 1)) -}}
-{{- if or $grows (gt (int .replicas) (int (dig "spec" "replicas" 1 $old))) -}}
+{{- if or $grows $more -}}
 {{- fail (printf "%s: each worker's share of the contract changes from %s to %s while old and new workers run side by side: it could be broken (L3); %s, or raise maxReplicas first and replicas after that" .name $share .share $way) -}}
 {{- end -}}
 {{- end -}}
