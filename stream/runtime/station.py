@@ -232,6 +232,8 @@ class Station:
 
     def _hold_or_let_in(self, link: Link) -> None:
         paused, needs_news = self._parts.paused(), self._parts.needs_news()
+        if not (paused or needs_news):
+            self._wicket.passed()  # nobody needs it any more, and what only passes by would never shut it
         beside = (paused or needs_news) and self._wicket.lets_in()
         closed = not self._intake or (paused and not beside)
         for partition, lane in self._lanes.items():
