@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stream.core.errors import Reason, Resource
+from stream.events import Priority
 from stream.outcome import OutcomeKind
 from stream.pipeline import Pipeline
 from stream.topics import Topics
@@ -44,6 +45,7 @@ CLOSED: Mapping[str, tuple[str, ...]] = {
     "state": ("completed", "failed", "blocked", "overdue"),
     "kind": ("poll", "submit", "account", "download"),
     "credit_cause": ("spent", "refunded", "reused", "ambiguous"),
+    "priority": (*Priority, OTHER),
     "action": ("read", "create", "replace", "put", "get", "stat", "list", "delete", "probe"),
 }
 """Label → its known values. `stage`, `topic` and `operation` come from the pipeline; `partition` alone is open."""
@@ -108,9 +110,15 @@ FINISHED = _counter(
     _labels("stage", "outcome"),
 )  # fmt: skip
 EVENT_AGE = _histogram(
-    "event_age_seconds", "From the origin's record time to the committed end of the stage.",
-    "Freshness as the catalog team feels it: waiting in Kafka, at the limiter and at PixelAPI together.",
-    AGE_BUCKETS, _labels("stage", "outcome"),
+    "event_age_seconds", "From the origin's record time to the committed end of the stage; put off does not count.",
+    "Freshness as the catalog team feels it: waiting in Kafka, at the limiter and at PixelAPI together, over all "
+    "stages so far. Look at `live`: a backfill is old by nature, and a replay as old as its origin.",
+    AGE_BUCKETS, _labels("stage", "priority"),
+)  # fmt: skip
+REPLAYS = _counter(
+    "replays_total", "Letters that people put back and that came in again.",
+    "Set it against the letters: a replay that only makes new ones has mended nothing. Repeated after a crash.",
+    _labels("stage"),
 )  # fmt: skip
 IGNORED = _counter(
     "entries_ignored_total", "Entries of S3 notifications that ask for nothing: an object was removed, a test event.",
@@ -189,10 +197,15 @@ LIMITER_WAIT = _histogram(
     WAIT_BUCKETS, _labels("kind"),
 )  # fmt: skip
 LIMITER_USED = _gauge(
-    "limiter_used_requests", "Requests charged to the current window.", "Never above the limit (L3).",
+    "limiter_used_requests", "Requests charged to the window, as of the last ask.",
+    "Never above the limit (L3). An idle limiter keeps its last figure: rates of requests tell the use over time.",
 )  # fmt: skip
 LIMITER_LIMIT = _gauge(
     "limiter_limit_requests", "Requests the contract allows in one window.", "Used divided by this is utilisation.",
+)  # fmt: skip
+LIMITER_WINDOW = _gauge(
+    "limiter_window_seconds", "Length of the contract's window.",
+    "The rate of API requests times this, divided by the limit, is utilisation over any time.",
 )  # fmt: skip
 RUNNING_JOBS = _gauge(
     "running_jobs", "Jobs that hold a running-job slot.", "At its cap, more requests would not help.",
@@ -211,6 +224,11 @@ STORE_SECONDS = _histogram(
     "store_call_seconds", "Calls to the object store.",
     "Five calls a job are normal; their tail delays every settle.", SHORT_BUCKETS, _labels("action"),
 )  # fmt: skip
+STORE_FAILURES = _counter(
+    "store_failures_total", "Calls to the object store that failed in the end, after their own retries.",
+    "Not what was merely not there, nor a condition lost to another worker. Intake pauses while this goes on.",
+    _labels("action"),
+)  # fmt: skip
 PROGRESS = _gauge(
     "last_progress_timestamp_seconds", "When something last moved; the start of the process at first.",
     "With lag and no progress for minutes, the worker is stuck.",
@@ -221,9 +239,10 @@ BUILD = _gauge(
 )  # fmt: skip
 
 CATALOGUE: tuple[Metric, ...] = (
-    RECEIVED, FINISHED, EVENT_AGE, IGNORED, LETTERS, IN_FLIGHT, OLDEST_OPEN, LAG, RETRIES, REBALANCES, COMMIT_SECONDS,
-    COMMITTED, ABORTS, PAUSED, FLOOD_STOPPED, REQUEST_SECONDS, JOB_SECONDS, JOB_POLLS, LIMITER_WAIT, LIMITER_USED,
-    LIMITER_LIMIT, RUNNING_JOBS, CREDITS, PRICE_MISMATCH, STORE_SECONDS, PROGRESS, BUILD,
+    RECEIVED, FINISHED, EVENT_AGE, IGNORED, LETTERS, REPLAYS, IN_FLIGHT, OLDEST_OPEN, LAG, RETRIES, REBALANCES,
+    COMMIT_SECONDS, COMMITTED, ABORTS, PAUSED, FLOOD_STOPPED, REQUEST_SECONDS, JOB_SECONDS, JOB_POLLS, LIMITER_WAIT,
+    LIMITER_USED, LIMITER_LIMIT, LIMITER_WINDOW, RUNNING_JOBS, CREDITS, PRICE_MISMATCH, STORE_SECONDS, STORE_FAILURES,
+    PROGRESS, BUILD,
 )  # fmt: skip
 
 _UNKNOWN_AT_START = frozenset({"partition", "version"})

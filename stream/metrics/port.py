@@ -14,10 +14,10 @@ class Recorder(Protocol):
         """A record was admitted to a lane."""
         ...
 
-    def finished(self, stage: str, outcome: str, age_seconds: float) -> None:
+    def finished(self, stage: str, outcome: str, priority: str, age_seconds: float) -> None:
         """A record left the stage and its offset is committed; `age_seconds` since the origin's record time.
 
-        `outcome` is a word of `OutcomeKind`, postponed, or dead-letter.
+        `outcome` is a word of `OutcomeKind`, postponed, or dead-letter; `priority` is empty where it could not be read.
         """
         ...
 
@@ -27,6 +27,10 @@ class Recorder(Protocol):
 
     def lettered(self, stage: str, reason: str) -> None:
         """A letter was acknowledged."""
+        ...
+
+    def replayed(self, stage: str) -> None:
+        """A letter that a person put back was admitted."""
         ...
 
     def in_flight(self, stage: str, tickets: int) -> None:
@@ -77,7 +81,7 @@ class Recorder(Protocol):
         """An ask waited at the limiter; `kind` is the kind of request."""
         ...
 
-    def quota(self, used_requests: int, limit_requests: int, running_jobs: int) -> None:
+    def quota(self, used_requests: int, limit_requests: int, window_seconds: float, running_jobs: int) -> None:
         """The limiter's books: requests charged to the current window, the contract, jobs running."""
         ...
 
@@ -91,6 +95,10 @@ class Recorder(Protocol):
 
     def stored(self, action: str, seconds: float) -> None:
         """One call to the object store; `action` is one of the catalogue's: read, create, put, list ..."""
+        ...
+
+    def store_failed(self, action: str) -> None:
+        """A call to the object store failed in the end; `stored` was told of it, too."""
         ...
 
     def progressed(self) -> None:

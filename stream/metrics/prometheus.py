@@ -66,10 +66,11 @@ class PrometheusRecorder:
         """Count a record that was admitted to a lane."""
         self._count(catalogue.RECEIVED, stage, topic)
 
-    def finished(self, stage: str, outcome: str, age_seconds: float) -> None:
-        """Count a record that left the stage, and how old it had become."""
+    def finished(self, stage: str, outcome: str, priority: str, age_seconds: float) -> None:
+        """Count a record that left the stage, and how old it had become; who was put off comes back and is older."""
         self._count(catalogue.FINISHED, stage, outcome)
-        self._observe(catalogue.EVENT_AGE, age_seconds, stage, outcome)
+        if outcome != catalogue.POSTPONED:
+            self._observe(catalogue.EVENT_AGE, age_seconds, stage, priority)
 
     def ignored(self, stage: str, entries: int) -> None:
         """Count what asked for nothing."""
@@ -78,6 +79,10 @@ class PrometheusRecorder:
     def lettered(self, stage: str, reason: str) -> None:
         """Count a letter."""
         self._count(catalogue.LETTERS, stage, reason)
+
+    def replayed(self, stage: str) -> None:
+        """Count a letter that came in again."""
+        self._count(catalogue.REPLAYS, stage)
 
     def in_flight(self, stage: str, tickets: int) -> None:
         """Set the open tickets."""
@@ -136,10 +141,11 @@ class PrometheusRecorder:
         """Count a wait at the limiter."""
         self._observe(catalogue.LIMITER_WAIT, seconds, kind)
 
-    def quota(self, used_requests: int, limit_requests: int, running_jobs: int) -> None:
+    def quota(self, used_requests: int, limit_requests: int, window_seconds: float, running_jobs: int) -> None:
         """Set the limiter's books."""
         self._set(catalogue.LIMITER_USED, used_requests)
         self._set(catalogue.LIMITER_LIMIT, limit_requests)
+        self._set(catalogue.LIMITER_WINDOW, window_seconds)
         self._set(catalogue.RUNNING_JOBS, running_jobs)
 
     def credited(self, operation: str, cause: str, amount_credits: Decimal) -> None:
@@ -153,6 +159,10 @@ class PrometheusRecorder:
     def stored(self, action: str, seconds: float) -> None:
         """Count a call to the store and its duration."""
         self._observe(catalogue.STORE_SECONDS, seconds, action)
+
+    def store_failed(self, action: str) -> None:
+        """Count a call to the store that failed."""
+        self._count(catalogue.STORE_FAILURES, action)
 
     def progressed(self) -> None:
         """Set the last progress to now."""

@@ -9,13 +9,16 @@ class SilentRecorder:
     def received(self, stage: str, topic: str) -> None:
         """Forget it."""
 
-    def finished(self, stage: str, outcome: str, age_seconds: float) -> None:
+    def finished(self, stage: str, outcome: str, priority: str, age_seconds: float) -> None:
         """Forget it."""
 
     def ignored(self, stage: str, entries: int) -> None:
         """Forget it."""
 
     def lettered(self, stage: str, reason: str) -> None:
+        """Forget it."""
+
+    def replayed(self, stage: str) -> None:
         """Forget it."""
 
     def in_flight(self, stage: str, tickets: int) -> None:
@@ -54,7 +57,7 @@ class SilentRecorder:
     def waited(self, kind: str, seconds: float) -> None:
         """Forget it."""
 
-    def quota(self, used_requests: int, limit_requests: int, running_jobs: int) -> None:
+    def quota(self, used_requests: int, limit_requests: int, window_seconds: float, running_jobs: int) -> None:
         """Forget it."""
 
     def credited(self, operation: str, cause: str, amount_credits: Decimal) -> None:
@@ -64,6 +67,9 @@ class SilentRecorder:
         """Forget it."""
 
     def stored(self, action: str, seconds: float) -> None:
+        """Forget it."""
+
+    def store_failed(self, action: str) -> None:
         """Forget it."""
 
     def progressed(self) -> None:

@@ -122,6 +122,7 @@ class FolderStore:
         except FileNotFoundError:
             raise  # the caller's own file, or a key that is not there: both are in the port's contract
         except OSError as error:
+            self._recorder.store_failed(action)
             raise durable.unavailable(error, f"store {self._root}") from error
         finally:
             self._recorder.stored(action, self._clock.monotonic() - started)

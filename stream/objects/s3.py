@@ -21,7 +21,7 @@ from urllib.parse import quote
 import structlog
 
 from stream.core.clock import Clock
-from stream.core.errors import Misconfigured
+from stream.core.errors import Misconfigured, Resource, Unavailable
 from stream.metrics.port import Recorder
 from stream.objects.bucket import MISSING, TRIES, Bucket, Lost, Refused
 from stream.objects.keys import checked_asset_key
@@ -206,5 +206,9 @@ class S3Store:
         started = self._clock.monotonic()
         try:
             yield
+        except Unavailable as error:
+            if error.resource is Resource.STORE:  # a full spool is no fault of the store's
+                self._recorder.store_failed(action)
+            raise
         finally:
             self._recorder.stored(action, self._clock.monotonic() - started)

@@ -87,6 +87,7 @@ class MemoryQuota:
         self._alarm = Alarm(clock, ring=self._serve, broken=self._fail)
         if starts_closed:
             self._window.throttle(clock.monotonic(), self._window.longest_charge_seconds)
+        self.report()
 
     async def admit(self, ask: Ask) -> Grant:
         """Wait for a grant; see `Quota.admit`. Raises ValueError for a SUBMIT without a job key."""
@@ -121,7 +122,8 @@ class MemoryQuota:
     def report(self) -> None:
         """Tell the recorder the books as of now: charges end while nobody calls."""
         used = self._window.used(self._clock.monotonic())
-        self._recorder.quota(used, self._window.contract.requests, len(self._slots))
+        contract = self._window.contract
+        self._recorder.quota(used, contract.requests, contract.window_seconds, len(self._slots))
 
     def sending(self, charge: ChargeId) -> None:
         """For our own grants. Raises `Throttled` when the charge has ended unused."""

@@ -212,9 +212,10 @@ class Deliverer:
     def _tell(self, delivered: list[Delivery]) -> None:
         wall = self._clock.wall()
         for item in delivered:
-            age_seconds = max(0.0, wall - item.ticket.record.timestamp_ms / 1000)
             for end in item.ends:
-                self._recorder.finished(self._stage, end.outcome, age_seconds)
+                born_ms = end.timestamp_ms if end.timestamp_ms >= 0 else item.ticket.record.timestamp_ms
+                age_seconds = max(0.0, wall - born_ms / 1000)
+                self._recorder.finished(self._stage, end.outcome, end.priority, age_seconds)
                 if end.outcome == "dead-letter":
                     self._recorder.lettered(self._stage, end.reason)
                 if end.outcome != "forwarded":

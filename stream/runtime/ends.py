@@ -6,6 +6,7 @@ Comes in: finished walks, from the worker. Goes out: to the station, which deliv
 from dataclasses import dataclass
 
 from stream.broker.port import OutRecord
+from stream.records import StageRecord, event_id_of
 from stream.runtime.inflight import Ticket
 from stream.runtime.turns import Image
 
@@ -21,6 +22,15 @@ class End:
     """Of a letter, or of one that was put off."""
     image: Image | None = None
     event_id: str = ""
+    timestamp_ms: int = -1
+    """The origin's record time; -1 where it could not be read, or has none."""
+    priority: str = ""
+    """Of the event; empty where it could not be read."""
+
+    @classmethod
+    def of(cls, read: StageRecord, record: OutRecord, outcome: str, reason: str = "") -> "End":
+        """The end of an event that was read."""
+        return cls(record, outcome, reason, read.event.image, event_id_of(read), read.timestamp_ms, read.priority.value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from stream.broker.port import InRecord, OutRecord
 from stream.core.clock import Clock
 from stream.core.errors import Reason, Rejected
 from stream.records import Reading, StageRecord
-from stream.retries import RETRY_DELAYS, RetryNote, read_note, stage_named
+from stream.retries import AT_ONCE, RETRY_DELAYS, RetryNote, read_note, stage_named
 from stream.runtime.past import Past
 from stream.topics import Topics
 
@@ -43,6 +43,10 @@ class Returns:
         if named == self.stage:
             return False
         return named in self.stages or self.stage != self.stages[0]
+
+    def is_replay(self, record: InRecord) -> bool:
+        """Whether a person put it back. What a stage puts off is never due at once."""
+        return self.delays.get(record.topic) == RETRY_DELAYS[AT_ONCE]
 
     def note(self, record: InRecord) -> RetryNote | None:
         """What a retry record says of itself; None for a record of any other topic. Raises `Rejected`."""

@@ -19,7 +19,7 @@ from stream.core.clock import Clock
 from stream.core.errors import Reason, Rejected
 from stream.metrics.port import Recorder
 from stream.outcome import Handler, OutcomeKind
-from stream.records import Reading, StageRecord, event_id_of
+from stream.records import Reading, StageRecord
 from stream.retries import RetryNote
 from stream.runtime.dead_letters import write_letter
 from stream.runtime.ends import Delivery, End
@@ -137,6 +137,8 @@ class Worker:
             parts.deliver(Delivery(ticket, ()))
             return
         parts.recorder.received(parts.stage, record.topic)
+        if parts.returns.is_replay(record):
+            parts.recorder.replayed(parts.stage)
         try:
             note = parts.returns.note(record)
         except Rejected as error:
@@ -255,7 +257,7 @@ class Worker:
         if outcome.kind is not OutcomeKind.SUPERSEDED:  # that proves nothing of the stage
             passage.succeeded()
         out = OutRecord(outcome.topic, outcome.key, outcome.value)
-        return End(out, outcome.kind, image=record.event.image, event_id=event_id_of(record))
+        return End.of(record, out, outcome.kind)
 
     async def _persist(
         self, call: Callable[[], Awaitable[Result]], past: Past, passage: Passage | None = None
@@ -320,12 +322,13 @@ class Worker:
     def _postpone(self, ticket: Ticket, verdict: Postpone, past: Past, record: StageRecord) -> End:
         parts = self._parts
         again = parts.returns.postponed(ticket.record, record, past, verdict.delay)
-        return End(again, "postponed", verdict.letter.reason, record.event.image, event_id_of(record))
+        return End.of(record, again, "postponed", verdict.letter.reason)
 
     def _letter(self, ticket: Ticket, end: GivenUp, record: StageRecord | None, index: int) -> End:
         parts = self._parts
         letter = write_letter(
             parts.dead_letter_topic, parts.stage, ticket.record, end.letter, past=end.past, read=record, index=index
         )
-        image = record.event.image if record else None
-        return End(letter, "dead-letter", end.letter.reason, image, event_id_of(record) if record else "")
+        if record is None:
+            return End(letter, "dead-letter", end.letter.reason)
+        return End.of(record, letter, "dead-letter", end.letter.reason)

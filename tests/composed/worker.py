@@ -69,6 +69,11 @@ class WorkerProcess:
         return sum(map(float, found))
 
     @property
+    def port(self) -> int:
+        """Where it answers, in its present life."""
+        return self._port
+
+    @property
     def pid(self) -> int:
         """Of the present life."""
         assert self._process is not None

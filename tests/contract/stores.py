@@ -36,10 +36,14 @@ class Calls:
 
     def __init__(self) -> None:
         self.stored_actions: Counter[str] = Counter()
+        self.failed_actions: Counter[str] = Counter()
 
     def stored(self, action: str, seconds: float) -> None:
         assert seconds >= 0
         self.stored_actions[action] += 1
+
+    def store_failed(self, action: str) -> None:
+        self.failed_actions[action] += 1
 
 
 def recorder(calls: Calls | None = None) -> Recorder:
@@ -76,8 +80,8 @@ async def folder_store(root: Path) -> AsyncIterator[ObjectStore]:
 
 
 @asynccontextmanager
-async def opened(url: str, options: StoreOptions) -> AsyncIterator[ObjectStore]:
-    store = await open_store(url, options, recorder=recorder(), clock=HastyClock())
+async def opened(url: str, options: StoreOptions, calls: Calls | None = None) -> AsyncIterator[ObjectStore]:
+    store = await open_store(url, options, recorder=recorder(calls), clock=HastyClock())
     try:
         yield store
     finally:

@@ -202,7 +202,8 @@ async def test_trouble_names_bucket_and_endpoint_and_no_secret(
     path = tmp_path / "spooled"
     path.write_bytes(b"x")
     sha256 = hashlib.sha256(b"x").hexdigest()
-    async with opened(f"s3://{name}/p", options) as store:
+    calls = Calls()
+    async with opened(f"s3://{name}/p", options, calls) as store:
         for call in (
             store.probe(),
             store.read("doc"),
@@ -216,6 +217,7 @@ async def test_trouble_names_bucket_and_endpoint_and_no_secret(
             assert told.value.resource is Resource.STORE
             assert "secret" not in str(told.value)
             assert s3.access_key not in str(told.value)
+    assert calls.failed_actions == {"probe": 1, "read": 1, "create": 1, "replace": 1, "put": 1, "get": 1}
 
 
 async def test_a_document_ages_by_the_servers_clock(s3: S3Server, bucket: str, prefix: str) -> None:

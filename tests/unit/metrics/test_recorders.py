@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stream.core.clock import SystemClock
 from stream.core.errors import Reason, Resource
-from stream.metrics.catalogue import CATALOGUE, CLOSED, PREFIX, Kind, Known
+from stream.events import Priority
+from stream.metrics.catalogue import BUILD, CATALOGUE, CLOSED, EVENT_AGE, LAG, PREFIX, Kind, Known
 from stream.metrics.port import Recorder
 from stream.metrics.prometheus import PrometheusRecorder, series
 from stream.metrics.silent import SilentRecorder
@@ -59,7 +60,7 @@ def test_every_verb_is_seen_on_the_page() -> None:
 
 def test_counters_count_what_they_say() -> None:
     shown = _prometheus()
-    shown.finished("upscale", "completed", 12.0)
+    shown.finished("upscale", "completed", "live", 12.0)
     shown.credited("upscale", "spent", Decimal("49.5"))
     shown.job_ended("upscale", "completed", 15.0, 2)
     now = series(shown)
@@ -68,6 +69,17 @@ def test_counters_count_what_they_say() -> None:
     bucket = (("le", "15.0"), ("operation", "upscale"), ("state", "completed"))
     assert now["skustream_job_seconds_bucket", bucket] == 1
     assert now["skustream_job_polls_sum", (("operation", "upscale"),)] == 2
+
+
+def test_who_is_put_off_comes_back_and_is_aged_then() -> None:
+    shown = _prometheus()
+    shown.finished("upscale", "postponed", "live", 60.0)
+    shown.finished("upscale", "dead-letter", "", 700.0)
+    shown.finished("upscale", "completed", "replay", 800.0)
+    now = series(shown)
+    ages = {key[1][0][1]: value for key, value in now.items() if key[0] == "skustream_event_age_seconds_count"
+            and ("stage", "upscale") in key[1]}  # fmt: skip
+    assert ages == {"live": 0, "backfill": 0, "replay": 1, "other": 1}
 
 
 def test_known_series_exist_before_anything_happened() -> None:
@@ -144,7 +156,43 @@ def test_the_page_is_what_the_catalogue_says() -> None:
     assert "process_resident_memory_bytes" in families
 
 
+UNITS = ("_seconds", "_bytes", "_ratio", "_info", "_records", "_requests", "_jobs", "_polls")
+STATES = ("_in_flight", "_paused", "_stopped")
+"""A gauge that counts what is in a state now, or says whether one holds."""
+
+
 class TestCatalogue:
+    def test_names_end_in_a_unit(self) -> None:
+        for metric in CATALOGUE:
+            if metric.kind is Kind.COUNTER:
+                assert metric.name.endswith("_total")
+                assert "seconds" not in metric.name, "a histogram counts times"
+            else:
+                assert metric.name.endswith((*UNITS, *STATES)), metric.name
+            if metric.name.endswith("_seconds") and metric.kind is Kind.GAUGE:
+                assert metric.name.endswith(("_timestamp_seconds", "_window_seconds")), "ages are computed in PromQL"
+            assert metric.name.endswith("_info") == (metric is BUILD)
+
+    def test_labels_are_closed_sets_and_no_ids(self) -> None:
+        known = Known.of(default_pipeline(), Topics())
+        for metric in CATALOGUE:
+            for name, source in metric.labels:
+                assert not {"id", "sku", "image", "url", "key", "batch", "job", "instance"} & set(name.split("_")), name
+                assert source in known.values or metric is BUILD or (metric is LAG and name == "partition")
+
+    def test_the_thresholds_of_the_alerts_are_boundaries(self) -> None:
+        assert 900 in EVENT_AGE.buckets
+
+    def test_every_label_set_exists_from_the_start(self) -> None:
+        known = Known.of(default_pipeline(), Topics())
+        page = series(PrometheusRecorder(known, SystemClock()))
+        for metric in CATALOGUE:
+            name = f"{metric.name}_count" if metric.kind is Kind.HISTOGRAM else metric.name
+            shown = {tuple(sorted(labels)) for each, labels in page if each == name}
+            wanted = [tuple(sorted(zip(metric.label_names, each, strict=True))) for each in known.label_sets(metric)]
+            assert shown == set(wanted) or metric is BUILD
+            assert shown or metric is LAG, "a partition's lag is there once the partition is"
+
     def test_names_follow_the_conventions(self) -> None:
         for metric in CATALOGUE:
             assert metric.name.startswith(PREFIX)
@@ -162,3 +210,4 @@ class TestCatalogue:
         assert set(CLOSED["reason"]) == set(Reason)
         assert set(CLOSED["resource"]) == set(Resource)
         assert set(OutcomeKind) < set(CLOSED["outcome"])
+        assert set(Priority) < set(CLOSED["priority"])

@@ -19,7 +19,7 @@ from stream.objects import durable
 from stream.objects.folder import FolderStore
 from stream.objects.options import InputMode, StoreOptions
 from stream.objects.port import ObjectStore
-from tests.contract.stores import HastyClock, folder_store, recorder
+from tests.contract.stores import Calls, HastyClock, folder_store, recorder
 
 INCREMENT = """
     import asyncio, json, sys
@@ -97,6 +97,23 @@ async def test_a_key_never_leaves_the_folder(store: ObjectStore, key: str, tmp_p
     ):
         with pytest.raises(ValueError, match="not a key"):
             await call
+
+
+async def test_what_failed_is_counted_and_what_is_not_there_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls = Calls()
+    store = FolderStore(tmp_path, StoreOptions(), recorder=recorder(calls), clock=HastyClock())
+    assert await store.read("doc") is None
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "bad sector")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(Unavailable):
+        await store.create("doc", b"{}")
+    assert calls.stored_actions == {"read": 1, "create": 1}
+    assert calls.failed_actions == {"create": 1}
 
 
 @pytest.mark.parametrize(

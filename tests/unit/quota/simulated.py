@@ -69,7 +69,8 @@ class Notes:
     def waited(self, kind: str, seconds: float) -> None:
         self.waits.append((kind, seconds))
 
-    def quota(self, used_requests: int, limit_requests: int, running_jobs: int) -> None:
+    def quota(self, used_requests: int, limit_requests: int, window_seconds: float, running_jobs: int) -> None:
+        assert window_seconds > 0
         self.books.append((used_requests, limit_requests, running_jobs))
 
 
