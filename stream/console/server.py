@@ -99,7 +99,10 @@ async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as answer:
         if answer.status < 400:  # noqa: PLR2004
             raise
-        return _refusal(request, answer.status, answer.reason, answer.text or "")
+        told = answer.text or ""
+        if told == f"{answer.status}: {answer.reason}":  # aiohttp's own, which says nothing twice
+            told = "There is nothing here by that name, or not in that way."
+        return _refusal(request, answer.status, answer.reason, told)
     except Unavailable as error:
         return _refusal(request, 503, "Something is not available", f"{error.resource.value}: {error}")
     except Misconfigured as error:
