@@ -95,7 +95,8 @@ def frame_of(site: Site, picture: Picture, side: int) -> Frame:
         small=link("/preview", key=picture.key, side=side), address=address_of(site, picture.key),
         # A PNG or WebP asset may be transparent; a photo of those types hides the checks behind it.
         is_clear=picture.content_type == "image/png",
-        is_bought=not picture.is_raw and (picture.credits > 0 or _THUMBNAIL.fullmatch(picture.name) is None), width=picture.width, height=picture.height,
+        is_bought=not picture.is_raw and (picture.credits > 0 or _THUMBNAIL.fullmatch(picture.name) is None),
+        width=picture.width, height=picture.height,
         bytes=picture.bytes, credits=picture.credits, seconds=picture.seconds, content_type=picture.content_type,
     )  # fmt: skip
 

@@ -180,6 +180,7 @@ def _photo(site: Site, key: str) -> Frame:
     """A photo that only the store told of: its size is not known before it is opened."""
     return Frame(
         title=TITLES[RAW_ASSET], name=RAW_ASSET, full=link("/picture", key=key),
-        small=link("/preview", key=key, side=LARGE), address=address_of(site, key), is_clear=False, is_bought=False, width=0, height=0,
+        small=link("/preview", key=key, side=LARGE), address=address_of(site, key),
+        is_clear=False, is_bought=False, width=0, height=0,
         bytes=0, credits=None, seconds=0.0, content_type=TYPES[key.rpartition(".")[2]],
     )  # fmt: skip

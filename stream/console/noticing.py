@@ -30,6 +30,8 @@ async def keep_noted(watcher: Watcher, objects: ObjectStore, clock: Clock) -> No
             watcher.notes = await noted(objects, watcher.notes, is_thorough=looks % SETTLED_LOOKS == 0)
         except Unavailable as error:
             log.warning("console-notes", trouble=str(error))
+        except Exception:  # notes that are read late are better than notes that are never read again
+            log.exception("console-notes")
         looks += 1
         await clock.sleep(LOOK_SECONDS)
 
