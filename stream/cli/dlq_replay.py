@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     Bar = Callable[[int, int | None], None]
 
-ASK_ABOVE_CREDITS = 100
-ASK_ABOVE_LETTERS = 100
+ASK_ABOVE = 100
+"""Credits, and letters."""
 EXAMPLES = """Examples:
 
   skustream dlq replay --reason retries-exhausted --since 2h --dry-run
@@ -72,9 +72,7 @@ def replay(
         bool, typer.Option("--include-failing", help="Also those that would fail again, as the ledger tells now.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only the plan and its price.")] = False,
-    ask_above: Annotated[
-        float, typer.Option(min=0, help=f"Ask above so many credits, or {ASK_ABOVE_LETTERS} letters.")
-    ] = ASK_ABOVE_CREDITS,
+    ask_above: Annotated[float, typer.Option(min=0, help="Ask above so many credits, or so many letters.")] = ASK_ABOVE,
     approve: Annotated[str | None, typer.Option(metavar="PLAN_ID", help="Do it if this is still the plan.")] = None,
     rate: Rate = None,
     why: Annotated[str, typer.Option(help="Why, for the mark.")] = "",
@@ -169,7 +167,7 @@ def _refusal(plan: "Plan", terms: Terms, wish: "Wish") -> list[str]:
 
 
 def _is_large(plan: "Plan", ask_above: float) -> bool:
-    return plan.credits > ask_above or len(plan.returning) > ASK_ABOVE_LETTERS or bool(plan.forecast.unpriced)
+    return plan.credits > ask_above or len(plan.returning) > ask_above or bool(plan.forecast.unpriced)
 
 
 def _decision(plan: "Plan", choice: Choice, wish: "Wish", by: str, why: str) -> "Decision":
