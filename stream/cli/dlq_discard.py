@@ -18,7 +18,6 @@ from stream.core.errors import Misconfigured
 if TYPE_CHECKING:
     from stream.letters.letter import LetterId
     from stream.replays.bench import Bench
-    from stream.replays.marks import Whose
     from stream.replays.sending import Done
     from stream.settings import Settings
 
@@ -77,17 +76,16 @@ def discard(
     _conclude(told, len(letters), done, as_json=as_json)
 
 
-def _chosen(bench: "Bench", choice: Choice, chosen: "Settings") -> "tuple[dict[LetterId, Whose], Tally, int]":
-    """Who nobody decided about, and whose each is; how many by reason and stage; how many are decided."""
-    from stream.replays.marks import Whose  # noqa: PLC0415 - help stays quick
-
-    letters, tally, decided = {}, Tally(), 0
+def _chosen(bench: "Bench", choice: Choice, chosen: "Settings") -> "tuple[dict[LetterId, int], Tally, int]":
+    """Open ones, each with its record time; how many of them by reason and stage; how many are decided about."""
+    letters: dict[LetterId, int] = {}
+    tally, decided = Tally(), 0
     with bars() as bar:
         marks = bench.marks(bar("reading marks"))
         tell_unreadable(marks)
         for letter in choice.letters(chosen, marks, bar("reading letters")):
-            if marks.of(letter.at, Whose.of(letter)) is None:
-                letters[letter.at] = Whose.of(letter)
+            if marks.of(letter.at, letter.timestamp_ms) is None:
+                letters[letter.at] = letter.timestamp_ms
                 tally[letter.reason, letter.stage] += 1
             else:
                 decided += 1
@@ -129,7 +127,7 @@ def _leave(told: dict[str, Any], refusal: str | None, *, as_json: bool) -> None:
     raise typer.Exit(Exit.FAILED if refusal else Exit.OK)
 
 
-def _marked(bench: "Bench", letters: "dict[LetterId, Whose]", decision: Any) -> "Done":
+def _marked(bench: "Bench", letters: "dict[LetterId, int]", decision: Any) -> "Done":
     with told_to_stop() as told, bars() as bar:
         return bench.discard(letters, decision, pace_of(None, told, bar("discarding"), len(letters)))
 

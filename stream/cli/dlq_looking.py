@@ -165,10 +165,9 @@ def read_all_marks(chosen: "Settings", on_progress: Progress | None = None) -> "
 def states(marks: "Marks") -> "Callable[[Letter], State]":
     """What became of each letter, by its mark."""
     from stream.letters.filters import State  # noqa: PLC0415 - help stays quick
-    from stream.replays.marks import Whose  # noqa: PLC0415
 
     def state_of(letter: "Letter") -> "State":
-        mark = marks.of(letter.at, Whose.of(letter))
+        mark = marks.of(letter.at, letter.timestamp_ms)
         return State.OPEN if mark is None else State(mark.fate.value)
 
     return state_of

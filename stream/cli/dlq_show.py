@@ -75,13 +75,12 @@ def _document(chosen: "Settings", at: "LetterId") -> dict[str, Any]:
     from stream.letters.document import document  # noqa: PLC0415 - help stays quick
     from stream.letters.finding import find_letter  # noqa: PLC0415
     from stream.letters.times import written  # noqa: PLC0415
-    from stream.replays.marks import Whose  # noqa: PLC0415
 
     letter = find_letter(chosen.kafka_client(), at)
     if letter is None:
         raise NoLetter(f"no letter lies at {at}: it aged out, or never was")
     marks = read_all_marks(chosen)
-    mark = marks.of(at, Whose.of(letter))
+    mark = marks.of(at, letter.timestamp_ms)
     told = None if mark is None else {**mark.model_dump(mode="json"), "at": written(mark.at_ms) or None}
     return document(letter, states(marks)(letter), told)
 

@@ -11,6 +11,7 @@ from stream.console.decisions import Aftermath, Decided, aftermath
 from stream.console.errands import MAX_LETTERS, Errand, Errands, Kind, Stand, facts_of
 from stream.console.guard import VISIT
 from stream.console.letter_pages import asked_of, chosen, described
+from stream.console.letterbox import LetterRow
 from stream.console.paper import link, paged
 from stream.console.site import Site, page, site_of, word
 from stream.letters.filters import State
@@ -96,13 +97,14 @@ def _errand(errands: Errands, errand_id: str) -> Errand:
     return found
 
 
-def _letters(site: Site, form: Any) -> tuple[tuple[LetterId, ...], str]:
-    """Which letters, and in which words. Raises HTTP 400, 404."""
+def _letters(site: Site, form: Any) -> tuple[dict[LetterId, int], str]:
+    """Which letters, each with its record time, and in which words. Raises HTTP 400, 404."""
     told = {name: str(value) for name, value in form.items()}
     if told.get("at"):
-        return (_one(site, told["at"]),), "one letter"
+        row = _one(site, told["at"])
+        return {row.at: row.timestamp_ms}, "one letter"
     asked = asked_of({**told, "state": State.OPEN.value})
-    ids = tuple(row.at for row in chosen(site, asked))
+    ids = {row.at: row.timestamp_ms for row in chosen(site, asked)}
     if not ids:
         raise web.HTTPBadRequest(text="No letter fits that nobody decided about.")
     if len(ids) > MAX_LETTERS:
@@ -110,14 +112,15 @@ def _letters(site: Site, form: Any) -> tuple[tuple[LetterId, ...], str]:
     return ids, described(asked)
 
 
-def _one(site: Site, text: str) -> LetterId:
+def _one(site: Site, text: str) -> LetterRow:
     try:
         at = parse_letter_id(text)
     except ValueError:
         raise web.HTTPBadRequest(text="That is no letter's place.") from None
-    if at not in site.index.letters.rows:
+    row = site.index.letters.rows.get(at)
+    if row is None:
         raise web.HTTPNotFound(text="No letter is known at that place.")
-    return at
+    return row
 
 
 def _why(form: Any) -> str:

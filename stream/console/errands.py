@@ -23,7 +23,6 @@ from stream.letters.letter import LetterId
 from stream.replays.bench import Bench, BenchParts
 from stream.replays.choosing import letters_at
 from stream.replays.held import WAYS_OUT, Cause
-from stream.replays.marks import UNTOLD
 from stream.replays.plan import Line, Plan, Staying, changes
 from stream.replays.reentry import Wish
 from stream.replays.sending import Decision, Done, Pace
@@ -96,7 +95,8 @@ class Errand:
 
     id: str
     kind: Kind
-    ids: tuple[LetterId, ...]
+    ids: Mapping[LetterId, int]
+    """The letters, each with its record time."""
     filter: str
     by: str
     why: str
@@ -132,13 +132,13 @@ class Errands:
         """Whether a letter goes back exactly once."""
         return self.parts.is_transactional
 
-    def plan(self, ids: tuple[LetterId, ...], *, by: str, why: str, chosen_by: str, wish: Wish) -> Errand:
+    def plan(self, ids: Mapping[LetterId, int], *, by: str, why: str, chosen_by: str, wish: Wish) -> Errand:
         """Begin to plan a replay of these letters."""
         errand = self._new(Kind.REPLAY, ids, by=by, why=why, chosen_by=chosen_by, wish=wish)
         self._begin(errand, self._plan)
         return errand
 
-    def discard(self, ids: tuple[LetterId, ...], *, by: str, why: str, chosen_by: str) -> Errand:
+    def discard(self, ids: Mapping[LetterId, int], *, by: str, why: str, chosen_by: str) -> Errand:
         """Begin to mark these letters."""
         errand = self._new(Kind.DISCARD, ids, by=by, why=why, chosen_by=chosen_by, wish=Wish())
         errand.stand = Stand.SENDING
@@ -166,7 +166,7 @@ class Errands:
         self._enough.set()
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _new(self, kind: Kind, ids: tuple[LetterId, ...], *, by: str, why: str, chosen_by: str, wish: Wish) -> Errand:
+    def _new(self, kind: Kind, ids: Mapping[LetterId, int], *, by: str, why: str, chosen_by: str, wish: Wish) -> Errand:
         errand = Errand(secrets.token_urlsafe(9), kind, ids, chosen_by, by, why, wish, int(self.clock.wall() * 1000))
         self._known[errand.id] = errand
         while len(self._known) > KEPT_ERRANDS:
@@ -211,9 +211,7 @@ class Errands:
 
     def _discard(self, errand: Errand) -> None:
         with Bench(self.parts) as bench:
-            errand.done = bench.discard(
-                dict.fromkeys(errand.ids, UNTOLD), self._decision(errand, ""), self._pace(errand)
-            )
+            errand.done = bench.discard(errand.ids, self._decision(errand, ""), self._pace(errand))
         self._end(errand)
 
     def _end(self, errand: Errand) -> None:

@@ -75,7 +75,9 @@ async def image(request: web.Request) -> web.Response:
     pictures = row.pictures if row is not None else (letters[0].pictures if letters else [])
     values: dict[str, Any] = {
         "sku_id": sku_id, "image_id": image_id, "row": row, "strip": strip_of(site, pictures, LARGE),
-        "letters": letters, "marks": {row.at: site.index.letters.decision_about(row.at) for row in letters},
+        "letters": letters, "marks": {
+            row.at: site.index.letters.decision_about(row.at, row.timestamp_ms) for row in letters
+        },
         "batch_link": link("/batch", id=row.batch_id) if row is not None and row.batch_id else "",
     }  # fmt: skip
     return page(request, "image.html", values, room="gallery")

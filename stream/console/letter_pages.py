@@ -86,7 +86,7 @@ def chosen(site: Site, asked: Asked) -> list[LetterRow]:
 
 def state_of(site: Site, row: LetterRow) -> State:
     """What became of a letter."""
-    mark = site.index.letters.decision_about(row.at)
+    mark = site.index.letters.decision_about(row.at, row.timestamp_ms)
     return State.OPEN if mark is None else State(mark.fate.value)
 
 
@@ -115,7 +115,7 @@ async def letter(request: web.Request) -> web.Response:
     if found is None:
         raise web.HTTPNotFound(text="That letter is not in its topic any more: retention took it.")
     row = site.index.letters.rows.get(at)
-    mark = site.index.letters.decision_about(at)
+    mark = site.index.letters.decision_about(at, found.timestamp_ms)
     state = State.OPEN if mark is None else State(mark.fate.value)
     told = document(found, state, None if mark is None else mark.model_dump(mode="json"))
     text = told["value"] if isinstance(told["value"], str) else orjson.dumps(told["value"], option=INDENTED).decode()

@@ -111,9 +111,9 @@ class Letterbox:
         if replay > 0:
             self.ends[Replayed(origin, replay)] = end
 
-    def decision_about(self, at: LetterId) -> Mark | None:
-        """What was decided about a letter."""
-        return self.marks.of(at)
+    def decision_about(self, at: LetterId, written_ms: int = 0) -> Mark | None:
+        """What was decided about a letter; `written_ms` is its record time."""
+        return self.marks.of(at, written_ms)
 
     def about(self, unit: str) -> list[LetterRow]:
         """An image's letters, the newest first."""

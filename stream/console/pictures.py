@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from stream.letters.dialects import SMALLEST_CREDIT
 from stream.objects.keys import quote, read_asset_key
 from stream.pipeline import RAW_ASSET
 
@@ -79,8 +80,8 @@ def _row(unit: str, name: object, facts: Any) -> list[Any] | None:
             return None
         figures = [_figure(facts[each]) for each in ("width", "height", "bytes")]
         credits_ = Decimal(str(facts.get("credits", "0")))
-        if not 0 <= credits_ < MAX_FIGURE:
-            return None
+        if not 0 <= credits_ < MAX_FIGURE or int(credits_.as_tuple().exponent) < SMALLEST_CREDIT:
+            return None  # written out, 1E-9000000000 has nine gigabytes
         return [
             str(name)[:MAX_NAME_CHARACTERS], key.rpartition("/")[2], *figures, f"{credits_:f}"[:40],
             min(max(float(facts.get("seconds", 0)), 0.0), 1e9),

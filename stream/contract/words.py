@@ -62,8 +62,10 @@ MARK = {
     "why": "Why, in a person's words.",
     "filter": "How the letters were chosen, and what was changed.",
     "plan_id": "The plan that was carried out.",
-    "origin": "Where the letter's event entered, where that is known.",
+    "origin": "Of a replayed letter: where its event entered.",
     "origin_timestamp_ms": "The origin's record time, in Unix milliseconds; 0 or less for none.",
+    "letter_timestamp_ms": "The letter's own record time; 0 for none. Another one at the same place is another letter: "
+    "the topic was made anew, and this mark is not about it.",
     "replay": "The number that the replayed event bears from then on: per (origin, replay) there is exactly one end.",
     "stage": "Where it re-entered.",
 }

@@ -85,7 +85,8 @@ class Event:
     """What was made for it, in whichever walk: store keys, and the assets' names."""
     job_keys: dict[str, str] = field(default_factory=dict)
     """Jobs that a letter named, with their stage."""
-    letters: set[str] = field(default_factory=set)
+    letters: dict[str, int] = field(default_factory=dict)
+    """Where they lie, each with its record time."""
     tries: dict[Attempt, Moment] = field(default_factory=dict)
     """What letters and delayed retries remember; the last try of each is what its own line tells."""
     told_tries: set[Attempt] = field(default_factory=set)

@@ -65,7 +65,7 @@ def _read_marks(client: Mapping[str, Any], search: Search, topic: str) -> None:
                     continue
                 marks = Marks()
                 take_marks(marks, [record])
-                if (mark := marks.of(letter)) is not None:
+                if (mark := marks.of(letter, events[str(letter)].letters[str(letter)])) is not None:
                     where = place_of(record.topic, record.partition, record.offset)
                     events[str(letter)].moments.append(_marked(mark, where))
 

@@ -134,7 +134,7 @@ class Search:
         event.event_id = event.event_id or letter.event_id
         if letter.job_key:
             event.job_keys.setdefault(letter.job_key, letter.stage)
-        event.letters.add(str(letter.at))
+        event.letters[str(letter.at)] = letter.timestamp_ms
         event.remember(
             wording.clean_history(letter.history), place_at(record), letter.replay, wording.clean(letter.stage)
         )

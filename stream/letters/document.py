@@ -14,7 +14,7 @@ from stream.letters.dialects import big_endian_name, read_big_endian
 from stream.letters.filters import State
 from stream.letters.inside import event_fields, json_of
 from stream.letters.letter import Letter
-from stream.letters.masking import masked, masked_json
+from stream.letters.masking import HIDDEN, is_secret_name, masked, masked_json
 from stream.letters.times import written
 
 Document = dict[str, Any]
@@ -97,6 +97,8 @@ def header_text(name: str, value: bytes | None) -> str | None:
     """A header for a person: Spring's numbers as numbers, other bytes as `0x…`, secrets masked."""
     if value is None:
         return None
+    if value and is_secret_name(name):
+        return HIDDEN
     if big_endian_name(name) and (number := read_big_endian(value)) is not None:
         return str(number)
     return _text(value)

@@ -13,7 +13,8 @@ DEEPEST = 40
 """Levels of a JSON value that are shown."""
 MAX_BITS = 512
 _URL = re.compile(r"\b((?:https?|s3|gs|ftp)://)([^\s\"'<>\\]+)", re.IGNORECASE)
-_USER_INFO = re.compile(r"//[^/@]+@")
+_USER_INFO = re.compile(r"//[^/]+@")
+"""Up to the last `@` before the path: a password may have one in it."""
 _NAMED = ("signature", "passw", "secret", "token", "key", "credential", "x-amz-", "x-goog-", "x-oss-")
 _SHAPED = ("pk_", "sk_", "pxapi_", "akia", "asia", "eyj", "bearer", "basic")
 """Looked for first: the expressions below cost a hundred times as much."""
@@ -33,6 +34,11 @@ _SECRET_NAME = re.compile(
     r"(?:[_-]?id)?)$",
     re.IGNORECASE,
 )
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what bears this name is a secret, whatever it looks like."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def masked(text: str) -> str:
@@ -61,7 +67,7 @@ def masked_json(value: Any, depth: int = 0) -> Any:
         return [masked_json(each, depth + 1) for each in value]
     if isinstance(value, dict):
         return {
-            str(name): HIDDEN if inner and _SECRET_NAME.search(str(name)) else masked_json(inner, depth + 1)
+            str(name): HIDDEN if inner and is_secret_name(str(name)) else masked_json(inner, depth + 1)
             for name, inner in value.items()
         }
     return masked(value) if isinstance(value, str) else _number(value)

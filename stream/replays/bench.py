@@ -26,7 +26,7 @@ from stream.replays.asking import Asker
 from stream.replays.book import read_marks
 from stream.replays.choosing import times_of
 from stream.replays.held import Cause, Held
-from stream.replays.marks import Fate, Mark, Marks, Whose
+from stream.replays.marks import Fate, Mark, Marks
 from stream.replays.plan import Plan, Planner, Returning
 from stream.replays.reentry import Doors, Reentry, Wish, reenter
 from stream.replays.sending import Decision, Done, Pace, Sender
@@ -111,8 +111,8 @@ class Bench:
         """Send what was planned. Raises `Misconfigured` where a topic is missing, `Unavailable(broker)`."""
         return self._sender(decision, [self._parts.topics.retry(AT_ONCE)]).put_back(returning, self._spool, pace)
 
-    def discard(self, letters: Mapping[LetterId, Whose], decision: Decision, pace: Pace) -> Done:
-        """Mark these letters as discarded; whose each one is, where that is known. Raises as `put_back`."""
+    def discard(self, letters: Mapping[LetterId, int], decision: Decision, pace: Pace) -> Done:
+        """Mark these letters as discarded, each with its record time. Raises as `put_back`."""
         return self._sender(decision, []).discard(letters, pace)
 
     def _sender(self, decision: Decision, topics: list[str]) -> Sender:
@@ -167,7 +167,7 @@ class Bench:
 
 def _is_open(letter: Letter, marks: Marks, planner: Planner) -> bool:
     """Whether nobody decided about it yet; else it is counted."""
-    mark = marks.of(letter.at, Whose.of(letter))
+    mark = marks.of(letter.at, letter.timestamp_ms)
     if mark is not None:
         planner.hold(letter.at, Held(cause_of(mark), f"by {mark.by}"))
     return mark is None

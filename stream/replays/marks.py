@@ -6,14 +6,13 @@ together, held small: a million of them stay below 200 MB.
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, ClassVar, Protocol, Self
+from typing import Annotated, ClassVar, Protocol
 
 from pydantic import ConfigDict, Field
 
 from stream.events import CLEARLY_MS, Count, Frozen, Origin
-from stream.letters.letter import Letter, LetterId
+from stream.letters.letter import LetterId
 
 MAX_WHY_CHARACTERS = 1_000
 MAX_BY_CHARACTERS = 200
@@ -54,6 +53,8 @@ class Mark(Frozen):
     origin: Origin | None = None
     origin_timestamp_ms: Time = 0
     """The origin's record time: a topic made anew counts its offsets from 0 again."""
+    letter_timestamp_ms: Time = 0
+    """The letter's own record time, for the same reason: at its place another letter may lie by now. 0: not told."""
     replay: Small = 0
     """The number that the replayed event bears from now on."""
     stage: Name = ""
@@ -89,25 +90,6 @@ class Entering(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Whose:
-    """Which event a letter is about: a dead-letter topic made anew has another letter at an old place."""
-
-    origin: Origin | None = None
-    timestamp_ms: int = 0
-    """The origin's record time; 0 or less where nobody says."""
-    replay: int = 0
-    """The number that failed."""
-
-    @classmethod
-    def of(cls, letter: Letter) -> Self:
-        """As the letter says."""
-        return cls(letter.origin, letter.origin_timestamp_ms, letter.replay)
-
-
-UNTOLD = Whose()
-
-
 class Marks:
     """All marks by letter: the latest one counts. Words that many marks share are held once."""
 
@@ -128,19 +110,25 @@ class Marks:
             self._said.append(words)
         place = (origin.partition, origin.offset, origin.index) if origin else (-1, -1, -1)
         packed = _LAYOUT.pack(
-            number, mark.fate is Fate.REPLAYED, mark.at_ms, *place, mark.origin_timestamp_ms, mark.replay
-        )
+            number, mark.fate is Fate.REPLAYED, mark.at_ms, *place, mark.origin_timestamp_ms,
+            mark.letter_timestamp_ms, mark.replay,
+        )  # fmt: skip
         self._packed.setdefault((mark.topic, mark.partition), {})[mark.offset] = packed
 
     def forget(self, letter: LetterId) -> None:
         """Its mark was taken back."""
         self._packed.get((letter.topic, letter.partition), {}).pop(letter.offset, None)
 
-    def of(self, letter: LetterId, whose: Whose = UNTOLD) -> Mark | None:
-        """What was decided about it. Told `whose` it is, a mark about another letter that lay there before is none."""
+    def of(self, letter: LetterId, written_ms: int = 0) -> Mark | None:
+        """What was decided about it. `written_ms`: its record time; a mark of another letter at its place is none.
+
+        A dead-letter topic that was deleted and made anew has the same places again; 0 or less: whichever lies there.
+        """
         packed = self._packed.get((letter.topic, letter.partition), {}).get(letter.offset)
         mark = None if packed is None else self._unpacked(letter, packed)
-        return mark if mark is not None and _is_about(mark, whose) else None
+        if mark is None or written_ms <= 0 or mark.letter_timestamp_ms <= 0:
+            return mark
+        return mark if mark.letter_timestamp_ms == written_ms else None
 
     def __len__(self) -> int:
         """How many letters are decided about."""
@@ -155,7 +143,8 @@ class Marks:
     def put_back_elsewhere(self, entering: Iterable[Entering]) -> set[LetterId]:
         """Which of these are repeats of a replayed letter: the same event of the same replay number (at-least-once).
 
-        A replay of such a letter would end one (origin, replay number) twice (L1).
+        A replay of such a letter would end one (origin, replay number) twice (L1). A replayed letter is its own repeat:
+        copied into a topic made anew it may lie at its old place with another time.
         """
         wanted: dict[tuple[Coordinates, int], list[Entering]] = {}
         for each in entering:
@@ -165,11 +154,11 @@ class Marks:
             if mark.fate is not Fate.REPLAYED or mark.origin is None:
                 continue
             repeats = wanted.get((coordinates(mark.origin), mark.replay), ())
-            found.update(each.at for each in repeats if each.at != mark.letter and _is_of_one_life(each, mark))
+            found.update(each.at for each in repeats if _is_of_one_life(each, mark))
         return found
 
     def _unpacked(self, letter: LetterId, packed: bytes) -> Mark:
-        number, is_replay, at_ms, partition, offset, index, timestamp_ms, replay = _LAYOUT.unpack(packed)
+        number, is_replay, at_ms, partition, offset, index, timestamp_ms, written_ms, replay = _LAYOUT.unpack(packed)
         by, why, filter_, plan_id, stage, topic = self._said[number]
         origin = None if offset < 0 else Origin.model_construct(
             topic=topic, partition=partition, offset=offset, index=index
@@ -177,26 +166,17 @@ class Marks:
         return Mark.model_construct(
             fate=Fate.REPLAYED if is_replay else Fate.DISCARDED, topic=letter.topic, partition=letter.partition,
             offset=letter.offset, at_ms=at_ms, by=by, why=why, filter=filter_, plan_id=plan_id, origin=origin,
-            origin_timestamp_ms=timestamp_ms, replay=replay, stage=stage,
+            origin_timestamp_ms=timestamp_ms, letter_timestamp_ms=written_ms, replay=replay, stage=stage,
         )  # fmt: skip
 
 
-_LAYOUT = struct.Struct("<I?qqqqqi")
-"""Which words, whether a replay, when; the origin's partition, offset, index and time; the replay number."""
+_LAYOUT = struct.Struct("<I?qqqqqqi")
+"""Which words, whether a replay, when; the origin's partition, offset, index and time; the letter's; the number."""
 
 
 def coordinates(origin: Origin) -> Coordinates:
     """An origin as a key."""
     return (origin.topic, origin.partition, origin.offset, origin.index)
-
-
-def _is_about(mark: Mark, whose: Whose) -> bool:
-    if mark.origin is None or whose.origin is None:
-        return True
-    times = {mark.origin_timestamp_ms, whose.timestamp_ms}
-    if mark.origin != whose.origin or (min(times) > 0 and len(times) > 1):
-        return False
-    return mark.fate is Fate.DISCARDED or mark.replay == whose.replay + 1
 
 
 def _is_of_one_life(entering: Entering, mark: Mark) -> bool:

@@ -50,11 +50,10 @@ class Mends:
         if self.is_empty:
             return raw
         before = _event(raw)
-        after: Event | None = copy.deepcopy(before)
+        changed = copy.deepcopy(before)
         for path, value in self.sets:
-            _put(after or {}, path, copy.deepcopy(value))
-        if self.function is not None:
-            after = _called(self.function, self.name, copy.deepcopy(after or {}))
+            _put(changed, path, copy.deepcopy(value))
+        after = _called(self.function, self.name, copy.deepcopy(changed)) if self.function is not None else changed
         if after is None:
             return None
         text = _text(after)

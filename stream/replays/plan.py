@@ -39,6 +39,7 @@ class Returning:
     """One letter that goes back. Its bytes wait in a spool: letters may be large, and many."""
 
     at: LetterId
+    written_ms: int
     reason: str
     key: bytes | None
     kept: Kept
@@ -58,7 +59,7 @@ class Returning:
     def of(cls, entering: Reentry, prospect: Prospect, kept: Kept) -> Self:
         """As planned."""
         return cls(
-            at=entering.at, reason=entering.reason, key=entering.key, kept=kept,
+            at=entering.at, written_ms=entering.written_ms, reason=entering.reason, key=entering.key, kept=kept,
             stage=entering.stage, origin=entering.origin, timestamp_ms=entering.timestamp_ms, replay=entering.replay,
             history=entering.history, needs=prospect.needs, running=prospect.running,
             is_superseded=prospect.is_superseded, buy_again=prospect.buy_again,

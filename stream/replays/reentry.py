@@ -40,6 +40,8 @@ class Reentry:
     """One event on its way back: `value` goes to `stage`, which reads `record` out of it."""
 
     at: LetterId
+    written_ms: int
+    """The letter's own record time."""
     reason: str
     key: bytes | None
     value: bytes
@@ -163,9 +165,8 @@ def _reentry(
     doors.pipeline.route(record.event)
     replay = letter.replay + 1
     return Reentry(
-        at=letter.at, reason=letter.reason, key=letter.key, value=value,
-        stage=stage.name, origin=record.origin,
-        timestamp_ms=record.timestamp_ms, replay=replay, history=letter.history,
+        at=letter.at, written_ms=letter.timestamp_ms, reason=letter.reason, key=letter.key, value=value,
+        stage=stage.name, origin=record.origin, timestamp_ms=record.timestamp_ms, replay=replay, history=letter.history,
         record=record.model_copy(update={"replay": replay, "priority": Priority.REPLAY}), is_mended=is_mended,
         is_at_raw=stage == doors.pipeline.stages[0],
     )  # fmt: skip

@@ -24,7 +24,6 @@ from stream.replays.marks import (
     Fate,
     Mark,
     Marks,
-    Whose,
 )
 from stream.replays.plan import Returning
 from stream.replays.spool import Spool
@@ -78,7 +77,7 @@ class _Item:
     """One letter: the records that are written for it, made only when its turn comes."""
 
     at: LetterId
-    whose: Whose
+    written_ms: int
     size_bytes: int
     records: Callable[[], list[OutRecord]]
     returning: Returning | None = None
@@ -104,18 +103,17 @@ class Sender:
         """Put these letters back."""
 
         def item(each: Returning) -> _Item:
-            whose = Whose(each.origin, each.timestamp_ms, each.replay - 1)
-            return _Item(each.at, whose, each.kept.length, lambda: self._record(each, spool), each)
+            return _Item(each.at, each.written_ms, each.kept.length, lambda: self._record(each, spool), each)
 
         return self._run([item(each) for each in returning], pace)
 
-    def discard(self, letters: Mapping[LetterId, Whose], pace: Pace) -> Done:
-        """Only mark these letters: nobody need look at them again."""
+    def discard(self, letters: Mapping[LetterId, int], pace: Pace) -> Done:
+        """Only mark these letters, each with its record time: nobody need look at them again."""
 
-        def item(at: LetterId, whose: Whose) -> _Item:
-            return _Item(at, whose, 0, lambda: [self._marked(self._discarded(at, whose))])
+        def item(at: LetterId, written_ms: int) -> _Item:
+            return _Item(at, written_ms, 0, lambda: [self._marked(self._mark(Fate.DISCARDED, at, written_ms))])
 
-        return self._run([item(at, whose) for at, whose in letters.items()], pace)
+        return self._run([item(at, written_ms) for at, written_ms in letters.items()], pace)
 
     def _run(self, items: list[_Item], pace: Pace) -> Done:
         left = {item.at: item for item in items}
@@ -146,7 +144,7 @@ class Sender:
         marks = self._read()
         repeats = marks.put_back_elsewhere([item.returning for item in left.values() if item.returning is not None])
         for at, item in list(left.items()):
-            mark = marks.of(at, item.whose)
+            mark = marks.of(at, item.written_ms)
             if mark is None and at not in repeats:
                 continue
             del left[at]
@@ -157,7 +155,7 @@ class Sender:
 
     @property
     def _who(self) -> tuple[str, str]:
-        return (self._decision.by[:MAX_BY_CHARACTERS], self._decision.plan_id)
+        return (_told(self._decision.by, MAX_BY_CHARACTERS), self._decision.plan_id)
 
     def _write(self, left: dict[LetterId, _Item], pace: Pace) -> None:
         while left:
@@ -196,7 +194,7 @@ class Sender:
             stage=each.stage, due_ms=0, origin=each.origin, timestamp_ms=each.timestamp_ms, priority=Priority.REPLAY,
             replay=each.replay, history=each.history, buy_again=each.buy_again,
         )  # fmt: skip
-        mark = self._mark(Fate.REPLAYED, each.at).model_copy(
+        mark = self._mark(Fate.REPLAYED, each.at, each.written_ms).model_copy(
             update={
                 "origin": each.origin, "origin_timestamp_ms": each.timestamp_ms, "replay": each.replay,
                 "stage": each.stage,
@@ -205,20 +203,22 @@ class Sender:
         value = spool.get(each.kept)
         return [OutRecord(self._topics.retry(AT_ONCE), each.key, value, note.headers()), self._marked(mark)]
 
-    def _discarded(self, at: LetterId, whose: Whose) -> Mark:
-        told = {"origin": whose.origin, "origin_timestamp_ms": max(-1, whose.timestamp_ms)}
-        return self._mark(Fate.DISCARDED, at).model_copy(update=told)
-
-    def _mark(self, fate: Fate, at: LetterId) -> Mark:
+    def _mark(self, fate: Fate, at: LetterId, written_ms: int) -> Mark:
         decision = self._decision
         return Mark(
             fate=fate, topic=at.topic, partition=at.partition, offset=at.offset, at_ms=self._at_ms,
-            by=decision.by[:MAX_BY_CHARACTERS], why=decision.why[:MAX_WHY_CHARACTERS],
-            filter=decision.filter[:MAX_FILTER_CHARACTERS], plan_id=decision.plan_id,
+            by=_told(decision.by, MAX_BY_CHARACTERS), why=_told(decision.why, MAX_WHY_CHARACTERS),
+            filter=_told(decision.filter, MAX_FILTER_CHARACTERS), plan_id=decision.plan_id,
+            letter_timestamp_ms=max(0, written_ms),
         )  # fmt: skip
 
     def _marked(self, mark: Mark) -> OutRecord:
         return OutRecord(self._topics.replays, str(mark.letter).encode(), dump(mark))
+
+
+def _told(text: str, limit: int) -> str:
+    """As much as a mark takes. What was no UTF-8 on a command line is no text for JSON either."""
+    return text[:limit].encode(errors="replace").decode()
 
 
 def _batch(left: Mapping[LetterId, _Item], rate: float | None) -> list[_Item]:

@@ -62,7 +62,9 @@ HOSTILE_FACTS: list[object] = [
     facts(f"A/main/transparent-{HASH}.html"), facts(f"A/main/transparent-{HASH}.svg"),
     facts(f"A/main/transparent-{HASH}.png", width=-1), facts(f"A/main/transparent-{HASH}.png", bytes=2**70),
     facts(f"A/main/transparent-{HASH}.png", width="<b>"), facts(f"A/main/transparent-{HASH}.png", credits="NaN"),
-    facts(f"A/main/transparent-{HASH}.png", credits="-1"), facts(f"A/main/transparent-{HASH}.png", credits=[]),
+    facts(f"A/main/transparent-{HASH}.png", credits="-1"),
+    facts(f"A/main/transparent-{HASH}.png", credits="1E-9000000000"),  # nine gigabytes, written out
+    facts(f"A/main/transparent-{HASH}.png", credits=[]),
     facts(f"A/main/transparent-{HASH}.png", seconds="soon"), {"key": ["A"]},
 ]  # fmt: skip
 

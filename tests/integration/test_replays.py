@@ -164,6 +164,27 @@ def test_a_letter_written_twice_goes_back_once(counter: Counter) -> None:
     assert at
 
 
+def test_a_mark_about_another_letter_at_the_same_place_hides_none(counter: Counter) -> None:
+    """The dead-letter topic was deleted and made anew: its offsets begin again, the marks are still there."""
+    (at, other) = counter.letters(2)
+    topic, partition, offset = at.rsplit("/", 2)
+    former = Mark(
+        fate=Fate.DISCARDED, topic=topic, partition=int(partition), offset=int(offset), at_ms=2, by="anna",
+        letter_timestamp_ms=1,
+    )  # fmt: skip
+    counter.place.publish(OutRecord(counter.topics.replays, at.encode(), former.model_dump_json().encode()))
+    listed = [json.loads(line)["letter"] for line in counter.dlq("list", "--json").stdout.splitlines()]
+    assert sorted(listed) == sorted([at, other])
+    assert json.loads(counter.dlq("show", at, "--json").stdout)["state"] == "open"
+    assert counter.replay(at, "--from", "raw", "--why", "no UTF-8: \udcff")["done"]["written"] == 1
+    assert counter.replay(at, "--from", "raw")["plan"]["staying"][0]["cause"] == "replayed already"
+    discard = counter.dlq("discard", other, "--why", "gone", "--yes", "--json")
+    assert json.loads(discard.stdout)["done"]["written"] == 1
+    times = {_id(each): each.timestamp_ms for each in counter.lying()}
+    assert {f"{mark.letter}": mark.letter_timestamp_ms for mark in counter.marks()} == times
+    assert counter.dlq("list", "--json").stdout == ""
+
+
 def test_a_large_plan_needs_approval_and_a_changed_one_is_refused(counter: Counter) -> None:
     counter.letters(3)
     words = ("--reason", "retries-exhausted", "--from", "raw", "--ask-above", "1")

@@ -47,7 +47,7 @@ def test_every_topic_adds_its_moment_to_the_event_it_is_about() -> None:
         "spring",
         "given:1",
     )
-    assert told.letters == {"product-images.dead-letter/0/0"}
+    assert told.letters.keys() == {"product-images.dead-letter/0/0"}
     assert set(told.asset_keys.values()) == {"raw", "transparent", "upscaled"}
 
 

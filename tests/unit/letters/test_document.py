@@ -24,6 +24,7 @@ from tests.unit.letters.posted import AT_MS, event, lying, posted
 SECRETS = [
     "https://bucket.example/k?X-Amz-Signature=HUSH&X-Amz-Credential=HUSH",
     "https://u:HUSH@photos.example/a",
+    "https://u:one@HUSH@photos.example/a",
     "see https://a.example/x,https://u:HUSH@b.example/y?sig=HUSH",
     "s3://b/k#HUSH",
     "Authorization: Bearer HUSHHUSH",
@@ -50,6 +51,15 @@ def test_secrets_are_masked_wherever_they_stand(text: str) -> None:
         assert "HUSH" not in told
         assert HIDDEN in told
     assert "HUSH" in base64.b64decode(row(letter, State.OPEN, exact=True)["value_base64"]).decode()
+
+
+def test_a_header_named_like_a_secret_is_one_whatever_it_holds() -> None:
+    record = posted()
+    named = (("x-api-key", b"HUSH"), ("Authorization", b"Digest HUSH"), ("password", b"\xffHUSH"), ("token", b""))
+    letter = lying(OutRecord(record.topic, record.key, record.value, (*record.headers, *named)))
+    told = {each["name"]: each["value"] for each in document(letter)["headers"]}
+    assert [told[name] for name, _ in named] == [HIDDEN, HIDDEN, HIDDEN, ""]
+    assert all(told[name] != HIDDEN for name, _ in record.headers)
 
 
 @pytest.mark.parametrize(

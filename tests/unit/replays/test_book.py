@@ -12,14 +12,14 @@ from stream.broker.port import InRecord
 from stream.events import Origin
 from stream.letters.letter import LetterId
 from stream.replays.book import letter_of, parse_letter_id, take_marks
-from stream.replays.marks import Fate, Mark, Marks, Whose
+from stream.replays.marks import Fate, Mark, Marks
 from tests.unit.replays.marked import LETTERS, mark, origin, record_of
 
 
 def test_a_mark_comes_back_as_it_was_written() -> None:
     written = [
         mark(1, why="the CDN was down", filter="reason=job-overdue", plan_id="p1", stage="upscale", replay=2,
-             origin=origin(7, index=3), origin_timestamp_ms=5),
+             origin=origin(7, index=3), origin_timestamp_ms=5, letter_timestamp_ms=9),
         mark(2, fate=Fate.DISCARDED, why="never sold"),
     ]  # fmt: skip
     marks = Marks()
@@ -43,6 +43,17 @@ def test_the_latest_mark_of_a_letter_counts_and_one_taken_back_counts_no_more() 
     gone = InRecord("product-images.replays", 0, 3, str(other.letter).encode(), None, 0)
     take_marks(marks, [record_of(first), record_of(other), record_of(second), gone])
     assert (marks.of(first.letter), marks.of(other.letter), len(marks)) == (second, None, 1)
+
+
+def test_a_mark_is_about_the_letter_that_lay_there_then() -> None:
+    """A dead-letter topic made anew has the same places again: its letters are others."""
+    marks = Marks()
+    marks.add(mark(1, fate=Fate.DISCARDED, letter_timestamp_ms=5_000))
+    marks.add(mark(2))
+    at = mark(1).letter
+    assert marks.of(at, 5_000) == marks.of(at) == marks.of(at, -1) is not None
+    assert marks.of(at, 9_000) is None
+    assert marks.of(mark(2).letter, 9_000) == mark(2), "a mark that tells no time is about whichever lies there"
 
 
 @pytest.mark.parametrize(
@@ -79,21 +90,6 @@ def test_a_letter_id_reads_back(topic: str, partition: int, offset: int) -> None
     assert parse_letter_id(str(told)) == told
 
 
-def test_a_mark_about_another_letter_that_lay_there_before_counts_no_more() -> None:
-    """A topic made anew begins its offsets again: the new letter must not pass for decided."""
-    marks = Marks()
-    marks.add(mark(1, origin=origin(7), origin_timestamp_ms=1_000, replay=1))
-    marks.add(mark(2, fate=Fate.DISCARDED, origin=origin(8), origin_timestamp_ms=1_000))
-    marks.add(mark(3))
-    replayed, discarded, untold = (mark(offset).letter for offset in (1, 2, 3))
-    assert marks.of(replayed, Whose(origin(7), 1_000)) == marks.of(replayed) == marks.of(replayed, Whose(origin(7)))
-    for other in (Whose(origin(8), 1_000), Whose(origin(7), 2_000), Whose(origin(7), 1_000, replay=1)):
-        assert marks.of(replayed, other) is None
-    assert marks.of(discarded, Whose(origin(8), 1_000, replay=2)) is not None
-    assert marks.of(discarded, Whose(origin(7), 1_000)) is None
-    assert marks.of(untold, Whose(origin(7), 1_000)) is not None
-
-
 def test_a_repeat_of_a_replayed_letter_is_known_by_origin_and_replay_number() -> None:
     """At-least-once deliveries write a letter twice: one of the two is replayed, not both."""
     marks = Marks()
@@ -104,7 +100,7 @@ def test_a_repeat_of_a_replayed_letter_is_known_by_origin_and_replay_number() ->
     another_entry = Entering(4, origin(7, index=1), 1_000_000)
     of_a_topic_made_anew = Entering(5, origin(7), 9_000_000)
     given_ = [itself, repeat, failed_again, another_entry, of_a_topic_made_anew]
-    assert marks.put_back_elsewhere(given_) == {repeat.at}
+    assert marks.put_back_elsewhere(given_) == {itself.at, repeat.at}
 
 
 def test_a_discarded_letter_says_nothing_about_its_repeats() -> None:
@@ -141,5 +137,6 @@ def test_a_million_marks_would_stay_below_200_mb() -> None:
 def _like_the_tools(offset: int) -> Mark:
     return mark(
         100_000 + offset, at_ms=1_800_000_000_000 + offset, origin=origin(200_000 + offset), replay=1, plan_id="abc",
-        origin_timestamp_ms=1_700_000_000_000 + offset, stage="upscale", filter="reason=retries-exhausted",
+        origin_timestamp_ms=1_700_000_000_000 + offset, letter_timestamp_ms=1_750_000_000_000 + offset,
+        stage="upscale", filter="reason=retries-exhausted",
     )  # fmt: skip

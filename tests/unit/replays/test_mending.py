@@ -39,6 +39,13 @@ def test_null_takes_a_field_away() -> None:
     assert mended("params.upscale.scale=null")["params"] == {"upscale": {}}
 
 
+def test_an_empty_event_is_filled() -> None:
+    assert mended("sku_id=MUG", "version=2", raw="{}") == {"sku_id": "MUG", "version": "2"}
+    assert mended("sku_id=MUG", function=lambda event: {**event, "version": "2"}, raw="{}") == {
+        "sku_id": "MUG", "version": "2",
+    }  # fmt: skip
+
+
 def test_an_event_that_nothing_changed_keeps_its_bytes() -> None:
     assert Mends().apply(RAW) == RAW
     assert parse_mends(["sku_id=MUG"], None).apply(RAW) == RAW
