@@ -18,6 +18,9 @@ for, by `time() - ...`. Series with known labels exist from the start and are 0 
 ratio before the first failure is 0, not empty. No label holds an id or anything that an event brings along; what is
 outside a label's values counts as `other`. Histograms are classic ones, and there are no `_created` series. Beside
 these stand prometheus-client's own `process_*`.
+
+Alerts on them: [deploy/prometheus/rules](../deploy/prometheus/rules), each with a page in the
+[runbook](runbook/README.md#alerts).
 """
 FROM_PIPELINE = {
     "stage": "the stages this process runs",

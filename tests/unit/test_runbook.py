@@ -1,4 +1,4 @@
-"""The runbook: a page for each reason that agrees with its card, anchors that exist, commands that can be typed."""
+"""The runbook: a page for each reason and each alert, agreeing with cards and rules; anchors; commands to be typed."""
 
 import re
 import shlex
@@ -11,6 +11,8 @@ from typer.main import get_command
 from stream.cli.main import app
 from stream.core.errors import Reason
 from stream.core.reasons import CARDS
+from stream.metrics.catalogue import CATALOGUE
+from tests.oncall.rules import ALERTS
 from tests.unit.test_docs import DOCS, ROOT, code, rows
 
 RUNBOOK = DOCS / "runbook"
@@ -50,7 +52,7 @@ def test_the_table_of_reasons_agrees_with_their_cards() -> None:
 
 
 def test_each_reason_has_a_page_and_the_index_names_them_all() -> None:
-    assert {page.stem for page in PAGES} == {*Reason, "README"}
+    assert {page.stem for page in PAGES} == {*Reason, *ALERTS, "README"}
     index = [row for row in rows((RUNBOOK / "README.md").read_text()) if len(row) == 2]
     assert [row[0] for row in index] == [f"[`{reason}`]({reason}.md)" for reason in Reason]
     assert [words(row[1]) for row in index] == [card.what for card in CARDS.values()]
@@ -69,6 +71,31 @@ def test_a_page_agrees_with_its_card(reason: Reason) -> None:
     assert any(line.startswith("skustream dlq ") and f"--reason {reason}" in line for line in typed)
     others = {word for line in typed for word in re.findall(r"--reason (\S+)", line)} - {reason}
     assert not others, "a command about another reason, copied"
+
+
+def test_the_index_names_every_alert_with_its_severity() -> None:
+    index = [row for row in rows((RUNBOOK / "README.md").read_text()) if len(row) == 3]
+    assert [row[:2] for row in index] == [
+        [f"[`{name}`]({name}.md)", rule["labels"]["severity"]] for name, rule in ALERTS.items()
+    ]
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alerts_page_says_what_it_means_and_what_to_type(alert: str) -> None:
+    text = (RUNBOOK / f"{alert}.md").read_text()
+    assert text.startswith(f"# `{alert}`\n")
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["What it means", "Confirm", "Do"]
+    confirm = text.partition("## Confirm\n")[2].partition("## Do\n")[0]
+    blocks = re.findall(r"```sh\n(.*?)```", confirm, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert lines
+    for line in lines:
+        assert line.startswith(("skustream ", "curl -s ")), line
+        for asked in re.findall(r"127\.0\.0\.1:9464(/\w+)", line):
+            assert asked in {"/metrics", "/livez", "/readyz"}
+        for pattern in re.findall(r"grep -E '(.*)'", line):
+            assert any(re.search(pattern, metric.name) for metric in CATALOGUE), line
+    assert len(re.findall(r"^- ", text.partition("## Do\n")[2], re.MULTILINE)) >= 1
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
