@@ -26,7 +26,7 @@ _STOP = r"\s\"'<>\\\x1b"
 _SIGNED_URL = re.compile(
     rf"([a-z][a-z0-9+.-]*://[^{_STOP}?]+)\?[^{_STOP}]*?(?:X-Amz-|Signature=|sig=)[^{_STOP}]*", re.IGNORECASE
 )
-_USER_INFO = re.compile(rf"([a-z][a-z0-9+.-]*://)[^{_STOP}/@]+@", re.IGNORECASE)
+_USER_INFO = re.compile(rf"([a-z][a-z0-9+.-]*://)[^{_STOP}/]+@", re.IGNORECASE)
 _BEARER = re.compile(rf"(Bearer )[^{_STOP},;)]+", re.IGNORECASE)
 
 EventDict = MutableMapping[str, Any]

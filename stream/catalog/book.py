@@ -19,6 +19,8 @@ from stream.records import Status
 from stream.retries import PREFIX
 
 MAX_CREDITS = Decimal(10**12)
+SMALLEST_CREDIT = -12
+"""As a power of ten: written out, 1E-9000000000 has nine gigabytes."""
 Image = tuple[str, str]
 Coordinates = tuple[str, int, int, int]
 """An origin: topic, partition, offset, index. The identity that ends are counted by (L1)."""
@@ -134,7 +136,7 @@ class Book:
         if not value or not (self._needle in value or b"\\" in value):
             return None
         fields = _object(value)
-        if isinstance(fields.get("raw"), str) and "origin" in fields:
+        if _is_stage_record(fields):
             fields = _object(fields["raw"])
         return fields if fields.get("batch_id") == self._batch_id else None
 
@@ -176,11 +178,21 @@ def _object(text: bytes | str) -> dict[str, Any]:
 
 
 def _paid(value: bytes | None) -> Decimal:
-    """What the event had paid before it failed: a stage record tells its assets, a raw event has none."""
-    assets = _object(value or b"").get("assets")
-    if not isinstance(assets, dict):
+    """What the event had paid before it failed: a stage record tells its assets.
+
+    A raw event has none; what a PIM calls so made it a letter, and is an end like any other.
+    """
+    fields = _object(value or b"")
+    if not _is_stage_record(fields):
         return Decimal(0)
-    return sum((_credits(asset["credits"]) for asset in assets.values()), start=Decimal(0))
+    try:
+        return sum((_credits(asset["credits"]) for asset in fields["assets"].values()), start=Decimal(0))
+    except UNREADABLE:
+        return Decimal(0)
+
+
+def _is_stage_record(fields: dict[str, Any]) -> bool:
+    return isinstance(fields.get("raw"), str) and "origin" in fields
 
 
 def _image(fields: dict[str, Any]) -> Image:
@@ -190,6 +202,6 @@ def _image(fields: dict[str, Any]) -> Image:
 
 def _credits(told: object) -> Decimal:
     amount = Decimal(str(told))
-    if not 0 <= amount < MAX_CREDITS:
+    if not 0 <= amount < MAX_CREDITS or int(amount.as_tuple().exponent) < SMALLEST_CREDIT:
         raise ValueError("no amount of credits")
     return amount

@@ -18,6 +18,7 @@ from stream.catalog.notes import BatchNote
 from stream.catalog.standing import Standing, latest_of, standing_of
 from stream.console.letterbox import Letterbox
 from stream.console.pictures import MAX_FIGURE, UNREADABLE, Picture, pack, unit_of, unpack
+from stream.letters.dialects import SMALLEST_CREDIT
 from stream.objects.keys import read_asset_key
 from stream.records import Status
 from stream.topics import Topics
@@ -216,7 +217,7 @@ def _credits(told: object) -> Decimal:
     if known is not None:
         return known
     amount = Decimal(text)
-    if not 0 <= amount < MAX_FIGURE:
+    if not 0 <= amount < MAX_FIGURE or int(amount.as_tuple().exponent) < SMALLEST_CREDIT:
         raise ValueError("no amount of credits")
     if len(_AMOUNTS) < _MAX_AMOUNTS:
         _AMOUNTS[text] = amount

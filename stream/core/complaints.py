@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 MAX_FIELD_CHARACTERS = 100
 NO_EXPECTATION = "Input should be ", "String should have ", "Tuple should have ", "String should ", "Value error, "
-USER_INFO = re.compile(r"//[^/@\s]*@")
+USER_INFO = re.compile(r"//[^/\s]*@")
 QUERY = re.compile(r"[?#].*", re.DOTALL)
 
 

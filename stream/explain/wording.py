@@ -19,6 +19,9 @@ from stream.replays.marks import Fate, Mark
 from stream.retries import Attempt, RetryNote
 
 MAX_CHARACTERS = 300
+MAX_AMOUNT_CHARACTERS = 40
+MAX_MAGNITUDE = 15
+"""As a power of ten."""
 _REPLAY_HELPS = {
     Replay.USEFUL: "a replay helps", Replay.AFTER_A_CHANGE: "a replay helps after a change",
     Replay.USELESS: "a replay does not help", Replay.BY_DECISION: "a replay needs a decision (--buy-again)",
@@ -39,8 +42,10 @@ def time_of(at_ms: float) -> str:
 
 
 def amount(number: Decimal) -> str:
-    """Credits, without zeros behind."""
-    return f"{number.normalize():f} credit{'' if number == 1 else 's'}"
+    """Credits, without zeros behind. A figure that nobody ever paid is not written out: it may have gigabytes."""
+    sane = abs(number.adjusted()) < MAX_MAGNITUDE
+    text = f"{number.normalize():f}" if sane else str(number)
+    return f"{text[:MAX_AMOUNT_CHARACTERS]} credit{'' if number == 1 else 's'}"
 
 
 def received(read: StageRecord) -> str:

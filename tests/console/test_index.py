@@ -92,7 +92,15 @@ def test_nothing_that_lies_in_a_topic_stops_the_reading(topic: str, value: bytes
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"credits": "NaN"}, {"credits": "-5"}, {"finished_at": "x"}, {"sku_id": "x" * 300}, {"replay": "x"}]
+    "wrong",
+    [
+        {"credits": "NaN"},
+        {"credits": "1E-9000000000"},
+        {"credits": "-5"},
+        {"finished_at": "x"},
+        {"sku_id": "x" * 300},
+        {"replay": "x"},
+    ],
 )
 def test_a_record_with_a_wrong_figure_is_counted_and_shows_nothing(wrong: dict[str, Any]) -> None:
     index = taken(terminal(**wrong))

@@ -197,6 +197,20 @@ def test_credits_are_summed_exactly_and_a_failed_job_is_counted_once() -> None:
     assert told.credits == Decimal("0.6")
 
 
+@pytest.mark.parametrize("assets", [{"hero": {"url": "x"}}, {"hero": {"credits": "100"}}, {"hero": 1}, [], "x"])
+def test_a_raw_event_with_assets_of_its_own_ends_as_a_letter_that_cost_nothing(assets: object) -> None:
+    """No field of ours: such an event is refused, and its letter is an end."""
+    event = raw(0, assets=assets)
+    told = standing(event, letter(event, reason="invalid-event"))
+    assert (counts(told), told.credits) == ((1, 0, 1, 0, 0), Decimal(0))
+
+
+def test_an_amount_that_nobody_ever_paid_is_none() -> None:
+    """Written out it would have nine gigabytes."""
+    event = raw(0)
+    assert counts(standing(event, end(event, paid="1E-9000000000"))) == (1, 0, 0, 0, 1)
+
+
 def test_what_was_noted_and_never_seen_is_unsent_and_watched_for_only_while_it_is_being_sent() -> None:
     one = raw(0)
     sending = standing(one, end(one), images=3, state=SubmitState.SENDING)

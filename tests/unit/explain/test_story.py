@@ -10,7 +10,7 @@ import pytest
 from stream.broker.port import InRecord
 from stream.core.errors import Reason
 from stream.events import Origin
-from stream.explain import telling
+from stream.explain import telling, wording
 from stream.explain.jobs import Job, tell_jobs
 from stream.explain.moments import What
 from stream.explain.reading import _marked
@@ -183,3 +183,9 @@ def test_the_document_is_plain_json_and_holds_every_moment() -> None:
         "received", "handed-on", "claimed", "accepted", "job", "completed",
     ]  # fmt: skip
     assert event["moments"][2]["facts"]["job_key"] == "ab" * 32
+
+
+@pytest.mark.parametrize("told", ["1E-9000000000", "1E+9000000000", "9" * 1_000])
+def test_an_amount_that_nobody_ever_paid_is_told_shortly(told: str) -> None:
+    assert len(wording.amount(Decimal(told))) < 60
+    assert wording.amount(Decimal("70.50")) == "70.5 credits"
