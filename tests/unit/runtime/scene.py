@@ -120,9 +120,13 @@ class Heard(SilentRecorder):
         self.pauses: list[tuple[str, bool]] = []
         self.floods: list[tuple[str, bool]] = []
         self.receptions: Counter[str] = Counter()
+        self.replays = 0
 
     def received(self, stage: str, topic: str) -> None:
         self.receptions[topic] += 1
+
+    def replayed(self, stage: str) -> None:
+        self.replays += 1
 
     def retried(self, stage: str, cause: str) -> None:
         self.retries[cause] += 1

@@ -396,3 +396,29 @@ def test_a_record_without_an_end_moves_its_lane_all_the_same() -> None:
     table.bring_together({})
     table.turn()
     assert (table.seen(), table.open, table.link.points[0].offset) == ([], 0, 1)
+
+
+class Ages(SilentRecorder):
+    """Remembers how old what ended had become."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, float]] = []
+
+    def finished(self, stage: str, outcome: str, priority: str, age_seconds: float) -> None:
+        self.told.append((outcome, priority, age_seconds))
+
+
+def test_an_age_counts_from_the_origin_and_from_the_record_where_that_cannot_be_read() -> None:
+    clock, ages = WoundClock(), Ages()
+    deliverer = Deliverer("upscale", clock, ages, interval_seconds=0.0)
+    lane = Lane(Committed(Partition("transparent", 0), 0, ""), LaneLimits())
+    ends = [
+        End(OutRecord(DONE, b"k", b"a"), DONE, timestamp_ms=100_000, priority="backfill"),
+        End(OutRecord(LETTERS, b"k", b"b"), LETTERS, "invalid-event"),
+    ]
+    for offset, end in enumerate(ends):
+        ticket = lane.admit(InRecord("transparent", 0, offset, b"k", b"v", timestamp_ms=900_000))
+        assert ticket is not None
+        deliverer.add([Delivery(ticket, (end,))])
+    deliverer.deliver_due(Desk(clock))
+    assert ages.told == [(DONE, "backfill", 900.0), (LETTERS, "", 100.0)]

@@ -79,6 +79,16 @@ async def test_it_waits_until_it_is_due_holding_no_slot_and_no_place_in_line() -
     assert scene.outcomes == [("a2", "completed"), ("a1", "completed")]
 
 
+async def test_what_a_person_puts_back_is_seen_as_a_replay_and_what_a_stage_put_off_is_not() -> None:
+    scene = Scene(policy=POLICY)
+    come_back(scene, NOTE)
+    come_back(scene, replace(NOTE, due_ms=0), delay="now", event="B/b1")
+    come_back(scene, replace(NOTE, stage="upscale", due_ms=0), delay="now", event="C/c1")
+    await scene.clock.pass_time(60)
+    assert scene.heard.replays == 1
+    assert {(end.priority, end.timestamp_ms) for end in scene.delivered} == {("backfill", 900_000)}
+
+
 async def test_back_again_it_is_the_event_of_its_note_with_fresh_attempts() -> None:
     scene = Scene(policy=POLICY)
     seen: list[StageRecord] = []
