@@ -4,6 +4,7 @@ Comes in: exceptions of the rooms behind. Goes out: a sentence on stderr and a d
 what a person can put right.
 """
 
+import errno
 import json
 import logging
 from enum import IntEnum
@@ -32,6 +33,8 @@ EXIT_CODES = (
 )
 
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""A disk, or the file that stdout is."""
 _CHATTER = logging.getLogger("librdkafka")
 
 
@@ -50,9 +53,13 @@ class Front(TyperGroup):
             raise _told(error, Exit.UNAVAILABLE, prefix=f"unavailable ({error.resource}): ") from None
         except StreamError as error:
             raise _told(error, Exit.FAILED) from None
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise _told(error, Exit.UNAVAILABLE, prefix="unavailable (disk): ") from None
 
 
-def _told(error: StreamError, code: Exit, *, prefix: str = "") -> typer.Exit:
+def _told(error: Exception, code: Exit, *, prefix: str = "") -> typer.Exit:
     for line in str(error).splitlines():
         typer.echo(f"skustream: {prefix}{line}", err=True)
     return typer.Exit(code)

@@ -50,8 +50,10 @@ async def discard(request: web.Request) -> web.StreamResponse:
     why = _why(form)
     if not why:
         raise web.HTTPBadRequest(text="Say why: it stands with the letter from now on.")
-    if str(form.get("count", "")) != str(len(ids)):
-        raise web.HTTPConflict(text=f"There are {len(ids):,} such letters now. Look at them again, then discard them.")
+    # One more and one less are as many: the newest tells them apart.
+    seen = (str(form.get("count", "")), str(form.get("newest", "") or form.get("at", "")))
+    if seen != (str(len(ids)), str(next(iter(ids)))):
+        raise web.HTTPConflict(text=f"Others fit now, {len(ids):,} letters. Look at them again, then discard them.")
     errand = errands.discard(ids, by=request[VISIT].person, why=why, chosen_by=filter_)
     raise web.HTTPSeeOther(link("/errand", id=errand.id))
 

@@ -97,12 +97,13 @@ async def letters(request: web.Request) -> web.Response:
     found = chosen(site, asked)
     shown = paged(found, request.query.get("page"), per_page=LETTERS_PER_PAGE)
     reasons, stages = reasons_and_stages(site.index.letters.newest)
+    open_ones = [row for row in found if state_of(site, row) is State.OPEN]
     values = {
         "lines": await _lines(site, shown.items), "shown": shown, "asked": asked, "base": asked.words,
         "reasons": reasons, "stages": stages, "states": STATES, "dropped": site.index.letters.dropped,
         "batches": sorted({row.batch_id for row in site.index.letters.newest if row.batch_id})[:MAX_BATCHES],
         "has_any": bool(site.index.letters.newest),
-        "open": sum(state_of(site, row) is State.OPEN for row in found),
+        "open": len(open_ones), "newest": open_ones[0].at if open_ones else None,
     }  # fmt: skip
     return page(request, "letters.html", values, room="letters")
 

@@ -1,5 +1,6 @@
 """What a person or a script sees first: help, exit codes, one line instead of a traceback."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,7 @@ def test_wrong_usage_is_exit_2(skustream: Skustream) -> None:
         (Misconfigured("one\ntwo"), 2, "skustream: one\nskustream: two\n"),
         (Unavailable(Resource.STORE, "no answer"), 3, "skustream: unavailable (store): no answer\n"),
         (Transient("odd"), 1, "skustream: odd\n"),
+        (OSError(errno.ENOSPC, "full"), 3, f"skustream: unavailable (disk): [Errno {errno.ENOSPC}] full\n"),
     ],
 )
 def test_errors_made_for_a_person_are_lines_and_codes(
