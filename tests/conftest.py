@@ -4,6 +4,7 @@ A service that cannot be had fails the run where CI is set: a delivery test that
 At a desk it skips, and the reason names the command that provides it.
 """
 
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import TypeVar
 
 import hypothesis
 import pytest
+import structlog
 
 from tests.services import ServiceMissing
 from tests.services.kafka import ExistingKafka, KafkaCluster, open_breakable, open_kafka, refuse_to_break
@@ -82,6 +84,33 @@ def s3() -> Iterator[S3Server]:
     server = _demand(lambda: S3Server().start())
     yield server
     server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _own_diary() -> Iterator[None]:
+    """A command that ran in this process set its diary up on a stream that is closed now: nobody else writes there."""
+    yield
+    structlog.reset_defaults()
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if type(handler) is logging.StreamHandler:  # ours; pytest's own are of further classes
+            root.removeHandler(handler)
+
+
+@pytest.fixture
+def diary_as_before() -> Iterator[None]:
+    """For a test that sets up the diary itself: the root logger is left as it was."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    # Taken off first, so that `force` closes none of pytest's own.
+    for handler in handlers:
+        root.removeHandler(handler)
+    yield
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -4,16 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from stream.broker.embedded import EmbeddedBroker
 from tests.console.shop import Shop
-
-
-@pytest.fixture(autouse=True)
-def own_diary() -> None:
-    """Whatever a command of another test has set up in this process writes into a stream that is closed."""
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")

@@ -1,32 +1,14 @@
 """`skustream console` at the counter: what it refuses, in one line and with the house's exit codes."""
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from stream.cli.front import Exit
 from stream.cli.main import app
 
-
-@pytest.fixture(autouse=True)
-def diary_as_before() -> Iterator[None]:
-    """The command sets up the diary of its process, and this process has other tests."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    # Taken off first, so that `force` closes none of pytest's own.
-    for handler in handlers:
-        root.removeHandler(handler)
-    yield
-    for handler in list(root.handlers):
-        root.removeHandler(handler)
-    for handler in handlers:
-        root.addHandler(handler)
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("diary_as_before")
 
 
 NOWHERE = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "SKUSTREAM_STORE": "file:///nowhere/at/all"}

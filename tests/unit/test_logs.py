@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,21 +18,7 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    """Leave structlog and the root logger as they were."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    # Taken off first, so that `force` closes none of pytest's own.
-    for handler in handlers:
-        root.removeHandler(handler)
-    yield
-    for handler in list(root.handlers):
-        root.removeHandler(handler)
-    for handler in handlers:
-        root.addHandler(handler)
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("diary_as_before")
 
 
 def _lines(stream: io.StringIO) -> list[dict[str, Any]]:
