@@ -202,4 +202,6 @@ def moments_of(job: Job) -> Iterator[Moment]:
     if record.accepted_at is not None:
         yield moment(record.accepted_at * 1000, What.ACCEPTED, wording.accepted(record, job.stage))
     if record.state not in {LedgerState.CLAIMED, LedgerState.ACCEPTED}:
-        yield moment(job.written_ms, What.JOB, wording.job(record, job.stage))
+        # A store that tells ages in whole seconds may put the end before the order that it ended.
+        begun_ms = 1000 * max(record.claimed_at or 0, record.accepted_at or 0)
+        yield moment(max(job.written_ms, begun_ms), What.JOB, wording.job(record, job.stage))

@@ -75,7 +75,7 @@ class KafkaCluster:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def kill(self, node: int, sig: signal.Signals = signal.SIGKILL) -> None:
-        """Send `sig` to node `node` (from 1) and return when it is gone (SIGSTOP, SIGCONT: at once)."""
+        """Send `sig` to node `node` (from 1) and return when it is gone, or stands still (SIGCONT: at once)."""
         self.nodes[node].end(sig)
 
     def restart(self, node: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.services import jars, leash
+from tests.services import jars, leash, waiting
 
 CLUSTER_ID = "c2t1c3RyZWFtLXRlc3RzMQ"
 _JVM = (
@@ -137,11 +137,21 @@ class Node:
         return self._process
 
     def end(self, sig: signal.Signals, *, timeout_seconds: float = 15) -> None:
-        """Send `sig`; unless it only stops or continues the process, wait for its end."""
+        """Send `sig` and return when it has come to pass: ended, or every thread stopped (SIGCONT: at once)."""
         if sig in (signal.SIGSTOP, signal.SIGCONT):
             os.kill(self.pid, sig)
+            if sig == signal.SIGSTOP:
+                waiting.until(self._is_frozen, timeout_seconds=15, what=f"node {self.address.number} stands still")
         elif self.is_running and self._process is not None:
             leash.reap(self._process, sig, timeout_seconds=timeout_seconds)
+
+    def _is_frozen(self) -> bool:
+        """Whether no thread runs any more: on a busy machine the signal reaches them after `kill` returned."""
+        tasks = Path(f"/proc/{self.pid}/task").glob("*/stat")  # where there is no /proc, `kill` has to do
+        try:
+            return all(task.read_text().rpartition(")")[2].split()[0] in "TZ" for task in tasks)
+        except OSError:  # a thread ended meanwhile
+            return False
 
     def last_words(self) -> str:
         """The end of the broker's log, for the message of a failure."""

@@ -78,6 +78,14 @@ def test_a_job_came_to_its_end_before_the_record_that_rests_on_it_whatever_a_sto
     assert [moment.what for moment in told.images[0].events[0].moments][-2:] == [What.JOB, What.LETTER]
 
 
+def test_a_job_came_to_its_end_after_it_was_ordered_whatever_a_store_tells_in_whole_seconds() -> None:
+    late = START_MS / 1000 + 0.7  # ordered within the second that the store tells; the document says written at 400
+    told = story(EVENT, ended(EVENT, after_ms=900), jobs=[{"claimed_at": late, "accepted_at": late + 0.1}])
+    assert [moment.what for moment in told.images[0].events[0].moments] == [
+        What.RECEIVED, What.CLAIMED, What.ACCEPTED, What.JOB, What.COMPLETED,
+    ]  # fmt: skip
+
+
 def test_causes_come_before_what_follows_at_the_same_millisecond() -> None:
     told = story(ended(EVENT, after_ms=0), handed_on(EVENT, after_ms=0), EVENT)
     assert [moment.what for moment in told.images[0].events[0].moments] == [
