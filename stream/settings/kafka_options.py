@@ -37,10 +37,23 @@ REFUSED: Mapping[str, str] = {
 
 _SECRET_PARTS = ("password", "passphrase", "secret", "oauthbearer.config", "key.pem", "jaas", "token")
 
+_IN_FILE = ".file"
+
 
 def option_of(environment_name: str) -> str:
     """`SKUSTREAM_KAFKA_SECURITY_PROTOCOL` → `security.protocol`."""
     return environment_name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("_", ".")
+
+
+def environment_name(option: str) -> str:
+    """`security.protocol` → `SKUSTREAM_KAFKA_SECURITY_PROTOCOL`."""
+    return ENVIRONMENT_PREFIX + option.upper().replace(".", "_")
+
+
+def secret_in_file(option: str) -> str | None:
+    """`sasl.password.file` → `sasl.password`: ours, not librdkafka's. None for any option that names no such file."""
+    secret = option.lower().removesuffix(_IN_FILE)
+    return secret if option.lower().endswith(_IN_FILE) and is_secret(secret) else None
 
 
 def is_secret(option: str) -> bool:

@@ -107,7 +107,9 @@ class Settings(BaseSettings):
     cdn_base_url: Url | None = None
     aws_access_key_id: Annotated[str | None, Field(validation_alias="AWS_ACCESS_KEY_ID")] = None
     aws_secret_access_key: Annotated[SecretStr | None, Field(validation_alias="AWS_SECRET_ACCESS_KEY")] = None
+    aws_secret_access_key_file: Annotated[Path | None, Field(validation_alias="AWS_SECRET_ACCESS_KEY_FILE")] = None
     aws_session_token: Annotated[SecretStr | None, Field(validation_alias="AWS_SESSION_TOKEN")] = None
+    aws_session_token_file: Annotated[Path | None, Field(validation_alias="AWS_SESSION_TOKEN_FILE")] = None
     aws_region: Annotated[str | None, Field(validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))] = None
     aws_endpoint_url: Annotated[
         Url | None, Field(validation_alias=AliasChoices("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
@@ -243,7 +245,10 @@ class Settings(BaseSettings):
                 f"(s3://{store.bucket}/assets), or our own assets could be taken for photos"
             )
         if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
-            raise ValueError("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: set both or neither")
+            raise ValueError(
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_SECRET_ACCESS_KEY_FILE) belong together: "
+                "set both or neither"
+            )
         if (self.console_proxy_header is None) != (not self.console_proxy_addresses):
             raise ValueError(
                 "SKUSTREAM_CONSOLE_PROXY_HEADER and SKUSTREAM_CONSOLE_PROXY_ADDRESSES belong together: anybody can "

@@ -36,7 +36,7 @@ _EXPECTATIONS = {
     "byte_size_unit": "a size such as 64MiB, or bytes as a number",
 }
 _SECRET_FIELDS = frozenset({"pixelapi_key", "aws_secret_access_key", "aws_session_token", "console_token"})
-_SECRET_FILES = {"pixelapi_key_file": "pixelapi_key", "console_token_file": "console_token"}
+_SECRET_FILES = {f"{field}_file": field for field in _SECRET_FIELDS}
 _USER_INFO = re.compile(r"//[^/@\s]+@")
 # What Kubernetes puts into the environment for every Service whose name begins with skustream.
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP|SCTP)(_|$)")
@@ -99,9 +99,9 @@ def describe(settings: Settings) -> list[Row]:
         if field != "kafka"
     ]
     for option, value in sorted(settings.kafka.items()):
-        name = kafka_options.ENVIRONMENT_PREFIX + option.upper().replace(".", "_")
         shown_value = MASK if kafka_options.is_secret(option) else value
-        rows.append(Row(name, shown_value, sources.get(f"kafka.{option}", "default")))
+        source = sources.get(f"kafka.{option}", "default")
+        rows.append(Row(kafka_options.environment_name(option), shown_value, source))
     return rows
 
 
@@ -174,19 +174,36 @@ def _suggest(name: str, known: Iterable[str]) -> str:
 
 
 def _read_secret_files(merged: dict[str, Any], sources: dict[str, str]) -> None:
+    """Where a secret's file is named, its text in its place."""
     for file_field, field in _SECRET_FILES.items():
-        if file_field not in merged:
-            continue
-        name = environment_names(field)[0]
-        if field in merged:
-            raise Misconfigured(f"{name} and {name}_FILE are both set; keep one of them")
-        path = Path(str(merged[file_field]))
-        try:
-            merged[field] = SecretStr(path.read_text())
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not text"
-            raise Misconfigured(f"{name}_FILE={path} cannot be read: {reason}") from None
-        sources[field] = f"file {path}"
+        if file_field in merged:
+            name, path = environment_names(field)[0], Path(str(merged[file_field]))
+            merged[field] = SecretStr(_secret_in(path, name, is_set_too=field in merged))
+            sources[field] = f"file {path}"
+    options = merged.get("kafka")
+    if not isinstance(options, Mapping):
+        return
+    plain = dict(options)
+    for option in options:
+        if (secret := kafka_options.secret_in_file(str(option))) is not None:
+            path = Path(str(plain.pop(option)))
+            plain[secret] = _secret_in(path, kafka_options.environment_name(secret), is_set_too=secret in options)
+            sources[f"kafka.{secret}"] = f"file {path}"
+    merged["kafka"] = plain
+
+
+def _secret_in(path: Path, name: str, *, is_set_too: bool) -> str:
+    """The file's text without the newline at its end. Raises `Misconfigured`; `name`: the secret's setting."""
+    if is_set_too:
+        raise Misconfigured(f"{name} and {name}_FILE are both set; keep one of them")
+    try:
+        text = path.read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise Misconfigured(f"{name}_FILE={path} cannot be read: {reason}") from None
+    if not text:
+        raise Misconfigured(f"{name}_FILE={path} is empty; expected the secret and nothing else")
+    return text
 
 
 def _complaints(error: ValidationError, merged: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:

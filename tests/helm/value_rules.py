@@ -8,10 +8,10 @@ from typing import Any
 OWN_SETTINGS = frozenset({
     "pixelapi_key", "pixelapi_key_file", "pixelapi_base", "quota_requests", "quota_window_seconds", "quota_share",
     "quota_starts_closed", "kafka_bootstrap_servers", "kafka", "store", "cdn_base_url", "aws_access_key_id",
-    "aws_secret_access_key", "aws_session_token", "aws_region", "aws_endpoint_url", "pipeline", "spool_dir",
-    "spool_bytes", "drain_seconds", "file_root", "http_host", "http_port", "console_host", "console_port",
-    "console_allow_replay", "console_token", "console_token_file", "console_hosts", "console_proxy_header",
-    "console_proxy_addresses",
+    "aws_secret_access_key", "aws_secret_access_key_file", "aws_session_token", "aws_session_token_file", "aws_region",
+    "aws_endpoint_url", "pipeline", "spool_dir", "spool_bytes", "drain_seconds", "file_root", "http_host", "http_port",
+    "console_host", "console_port", "console_allow_replay", "console_token", "console_token_file", "console_hosts",
+    "console_proxy_header", "console_proxy_addresses",
 })  # fmt: skip
 """Settings that the chart makes from values of its own, secrets, and what would break a law in a fleet."""
 

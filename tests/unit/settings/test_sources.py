@@ -141,3 +141,65 @@ class TestSecrets:
             load()
         assert str(refused.value).startswith("PIXELAPI_KEY: got ***; expected ")
         assert "hush" not in str(refused.value)
+
+
+SECRETS = {
+    "PIXELAPI_KEY": "key-hush",
+    "AWS_SECRET_ACCESS_KEY": "aws-hush",
+    "AWS_SESSION_TOKEN": "session-hush",
+    "SKUSTREAM_CONSOLE_TOKEN": "console-token-hush",
+    "SKUSTREAM_KAFKA_SASL_PASSWORD": "sasl-hush ",  # a blank may be part of a password
+    "SKUSTREAM_KAFKA_SSL_KEY_PASSWORD": "tls-hush",
+}
+
+
+class TestSecretsInFiles:
+    """Every secret can be kept out of the environment, and whoever rotates one restarts."""
+
+    def test_a_file_says_what_the_environment_would(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+        for name, secret in SECRETS.items():
+            monkeypatch.setenv(name, secret)
+        given = load()
+        for name, secret in SECRETS.items():
+            (tmp_path / name).write_text(f"{secret}\r\n")
+            monkeypatch.delenv(name)
+            monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name))
+        read = load()
+        assert sorted(read.secrets()) == sorted(given.secrets()) == sorted(SECRETS.values())
+        assert read.kafka == given.kafka
+        rows = {row.name: row for row in describe(read)}
+        assert {rows[name].value for name in SECRETS} == {"***"}
+        assert all(rows[name].source == f"file {tmp_path / name}" for name in SECRETS)
+        assert "hush" not in repr(read) + repr(rows)
+
+    @pytest.mark.parametrize("name", SECRETS)
+    def test_given_twice_missing_or_empty_it_is_refused_in_one_line(
+        self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = tmp_path / "secret"
+        monkeypatch.setenv(f"{name}_FILE", str(file))
+        with pytest.raises(Misconfigured, match=rf"^{name}_FILE={file} cannot be read: No such file or directory$"):
+            load()
+        file.write_text("\n")
+        with pytest.raises(Misconfigured, match=rf"^{name}_FILE={file} is empty; expected the secret"):
+            load()
+        file.write_bytes(b"\xff\xfe")
+        with pytest.raises(Misconfigured, match=rf"^{name}_FILE={file} cannot be read: not text$"):
+            load()
+        monkeypatch.setenv(name, SECRETS[name])
+        with pytest.raises(Misconfigured, match=rf"^{name} and {name}_FILE are both set; keep one of them$"):
+            load()
+
+    def test_the_settings_file_may_name_a_file_too(self, tmp_path: Path) -> None:
+        (tmp_path / "password").write_text("kafka-hush\n")
+        path = _file(tmp_path, f"kafka: {{sasl.password.file: {tmp_path / 'password'}, log.queue: true}}\n")
+        assert load({"config": path}).kafka == {"log.queue": "true", "sasl.password": "kafka-hush"}
+
+    def test_a_rotated_file_is_read_at_the_next_start(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "key").write_text("pk_old\n")
+        monkeypatch.setenv("PIXELAPI_KEY_FILE", str(tmp_path / "key"))
+        before = load()
+        (tmp_path / "key").write_text("pk_new\n")
+        assert before.need_pixelapi_key().get_secret_value() == "pk_old"
+        assert load().need_pixelapi_key().get_secret_value() == "pk_new"
