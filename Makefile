@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BROKERS ?= 1
 
-.PHONY: help setup check test chaos kafka s3 demo up down bench clean
+.PHONY: help setup check test chaos audit sbom kafka s3 demo up down bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ test: $(READY) ## every law once, on a real Kafka and a real S3 server
 
 chaos: $(READY) ## the full counts of kills and faults
 	$(BIN)/pytest -m chaos
+
+audit: $(READY) ## known holes in the locked packages; said loudly where no database can be reached
+	@$(BIN)/python -m tests.supply.audit
+
+sbom: $(READY) ## the bill of materials, dist/skustream.cdx.json (CycloneDX)
+	@$(BIN)/python -m tests.supply.sbom
 
 kafka: $(READY) ## Apache Kafka on 127.0.0.1:9092 until Ctrl-C (BROKERS=1 or 3)
 	@$(BIN)/python -m tests.services.kafka --brokers $(BROKERS)
