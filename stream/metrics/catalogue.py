@@ -105,9 +105,10 @@ RECEIVED = _counter(
     "Repeated records after a crash count again; against finished it shows work piling up.", _labels("stage", "topic"),
 )  # fmt: skip
 FINISHED = _counter(
-    "events_finished_total", "Records that left a stage, with their offset committed, by outcome.",
-    "The denominator of the success ratio; `dead-letter` is its failure side, and who is `postponed` comes back.",
-    _labels("stage", "outcome"),
+    "events_finished_total", "Records that left a stage, with their offset committed, by outcome and priority.",
+    "The denominator of the success ratio; `dead-letter` is its failure side, and who is `postponed` comes back. "
+    "`other` is what could not be read, and so has no priority.",
+    _labels("stage", "outcome", "priority"),
 )  # fmt: skip
 EVENT_AGE = _histogram(
     "event_age_seconds", "From the origin's record time to the committed end of the stage; put off does not count.",

@@ -68,7 +68,7 @@ class PrometheusRecorder:
 
     def finished(self, stage: str, outcome: str, priority: str, age_seconds: float) -> None:
         """Count a record that left the stage, and how old it had become; who was put off comes back and is older."""
-        self._count(catalogue.FINISHED, stage, outcome)
+        self._count(catalogue.FINISHED, stage, outcome, priority)
         if outcome != catalogue.POSTPONED:
             self._observe(catalogue.EVENT_AGE, age_seconds, stage, priority)
 

@@ -36,5 +36,5 @@ def test_random_skus_make_no_series(tmp_path: Path) -> None:
     assert "_created" not in page
     lettered = sum(value for (name, _), value in after.items() if name == "skustream_dead_letters_total")
     assert lettered == SKUS * 2 / 3
-    forwarded = ("skustream_events_finished_total", (("outcome", "forwarded"), ("stage", STAGE)))
+    forwarded = ("skustream_events_finished_total", (("outcome", "forwarded"), ("priority", "live"), ("stage", STAGE)))
     assert after[forwarded] == SKUS / 3

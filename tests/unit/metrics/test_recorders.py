@@ -64,7 +64,8 @@ def test_counters_count_what_they_say() -> None:
     shown.credited("upscale", "spent", Decimal("49.5"))
     shown.job_ended("upscale", "completed", 15.0, 2)
     now = series(shown)
-    assert now["skustream_events_finished_total", (("outcome", "completed"), ("stage", "upscale"))] == 1
+    ended = (("outcome", "completed"), ("priority", "live"), ("stage", "upscale"))
+    assert now["skustream_events_finished_total", ended] == 1
     assert now["skustream_credits_total", (("cause", "spent"), ("operation", "upscale"))] == 49.5
     bucket = (("le", "15.0"), ("operation", "upscale"), ("state", "completed"))
     assert now["skustream_job_seconds_bucket", bucket] == 1
@@ -88,7 +89,9 @@ def test_known_series_exist_before_anything_happened() -> None:
         for reason in Reason:
             assert now["skustream_dead_letters_total", (("reason", reason.value), ("stage", stage))] == 0
         for outcome in (*OutcomeKind, "postponed", "dead-letter"):
-            assert now["skustream_events_finished_total", (("outcome", str(outcome)), ("stage", stage))] == 0
+            for priority in (*Priority, "other"):
+                labels = (("outcome", str(outcome)), ("priority", str(priority)), ("stage", stage))
+                assert now["skustream_events_finished_total", labels] == 0
     for resource in Resource:
         assert now["skustream_intake_paused", (("resource", resource.value),)] == 0
     received = {labels for name, labels in now if name == "skustream_events_received_total"}
