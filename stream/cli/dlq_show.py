@@ -32,7 +32,7 @@ LABELS = (
     ("sku_id", "sku"), ("image_id", "image"), ("batch_id", "batch"), ("event_id", "event id"),
     ("priority", "priority"), ("attempts", "attempts"), ("replay", "replay"), ("operation", "operation"),
     ("job_key", "job key"), ("job_ids", "job ids"), ("credits", "credits"), ("credits_in_doubt", "in doubt"),
-    ("dialect", "dialect"), ("fingerprint", "fingerprint"),
+    ("dialect", "dialect"), ("fingerprint", "fingerprint"), ("trace_id", "trace id"),
 )  # fmt: skip
 MARK_LABELS = (("by", "by"), ("at", "at"), ("why", "why"), ("filter", "filter"), ("plan_id", "plan"))
 

@@ -17,6 +17,7 @@ from stream.letters.masking import masked, printable
 from stream.records import Asset, StageRecord, Status, Terminal
 from stream.replays.marks import Fate, Mark
 from stream.retries import Attempt, RetryNote
+from stream.traceparent import trace_id
 
 MAX_CHARACTERS = 300
 MAX_AMOUNT_CHARACTERS = 40
@@ -71,7 +72,8 @@ def letter(told: Letter) -> str:
     """Why it failed, and whether a replay helps."""
     card = next((card for reason, card in CARDS.items() if reason.value == told.reason), None)
     helps = f" ({_REPLAY_HELPS[card.replay]})" if card else ""
-    return f"{clean(f'{told.stage}: {told.reason}: {told.error}')}{helps}"
+    trace = trace_id(told.headers)
+    return f"{clean(f'{told.stage}: {told.reason}: {told.error}')}{helps}{f', trace {trace}' if trace else ''}"
 
 
 def mark(told: Mark) -> str:
@@ -152,6 +154,7 @@ def letter_facts(letter: Letter) -> dict[str, Any]:
         "error": clean(letter.error), "attempts": letter.attempts, "replay": letter.replay,
         "job_key": letter.job_key, "job_ids": list(letter.job_ids), "credits": str(letter.credits),
         "credits_in_doubt": str(letter.credits_in_doubt), "history": history(letter.history),
+        "trace_id": trace_id(letter.headers),
     }  # fmt: skip
 
 

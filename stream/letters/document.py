@@ -16,6 +16,7 @@ from stream.letters.inside import event_fields, json_of
 from stream.letters.letter import Letter
 from stream.letters.masking import HIDDEN, is_secret_name, masked, masked_json
 from stream.letters.times import written
+from stream.traceparent import trace_id
 
 Document = dict[str, Any]
 
@@ -51,6 +52,7 @@ def _small(letter: Letter, state: State, mark: Mapping[str, Any] | None) -> Docu
         "job_key": letter.job_key,
         "job_ids": list(letter.job_ids),
         "fingerprint": letter.fingerprint,
+        "trace_id": trace_id(letter.headers),
         "history": [
             {"at": written(each.at_ms) or None, "word": each.word, "cause": masked(each.cause)}
             for each in letter.history

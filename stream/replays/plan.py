@@ -15,6 +15,7 @@ from typing import Self
 
 import orjson
 
+from stream.broker.port import Headers
 from stream.cost import Forecast, Jobs, forecast
 from stream.events import Origin
 from stream.letters.letter import LetterId
@@ -48,6 +49,7 @@ class Returning:
     timestamp_ms: int
     replay: int
     history: tuple[Attempt, ...]
+    trace: Headers
     needs: tuple[Need, ...]
     running: int
     is_superseded: bool
@@ -61,7 +63,7 @@ class Returning:
         return cls(
             at=entering.at, written_ms=entering.written_ms, reason=entering.reason, key=entering.key, kept=kept,
             stage=entering.stage, origin=entering.origin, timestamp_ms=entering.timestamp_ms, replay=entering.replay,
-            history=entering.history, needs=prospect.needs, running=prospect.running,
+            history=entering.history, trace=entering.trace, needs=prospect.needs, running=prospect.running,
             is_superseded=prospect.is_superseded, buy_again=prospect.buy_again,
             digest=hashlib.sha256(entering.value).digest()[:8],
         )  # fmt: skip

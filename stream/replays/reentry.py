@@ -6,6 +6,7 @@ origin, so its place in its image's order (L5), and bears the next replay number
 
 from dataclasses import dataclass, field, replace
 
+from stream.broker.port import Headers
 from stream.core.complaints import readable
 from stream.core.errors import Rejected
 from stream.events import Origin, Priority, RawEvent, read_raw
@@ -17,6 +18,7 @@ from stream.records import StageRecord, first_record, read_stage_record
 from stream.replays.held import Cause, Held
 from stream.replays.mending import Mends, Unmendable, changed_identity
 from stream.retries import Attempt
+from stream.traceparent import carried
 
 NO_TIME = -1
 """Kafka's word for none."""
@@ -51,6 +53,8 @@ class Reentry:
     replay: int
     history: tuple[Attempt, ...]
     record: StageRecord
+    trace: Headers = ()
+    """What its letter bears of the trace it ended in."""
     is_mended: bool = False
     is_at_raw: bool = False
     """Whether it begins with a raw event, which a changed photo may matter to."""
@@ -167,8 +171,8 @@ def _reentry(
     return Reentry(
         at=letter.at, written_ms=letter.timestamp_ms, reason=letter.reason, key=letter.key, value=value,
         stage=stage.name, origin=record.origin, timestamp_ms=record.timestamp_ms, replay=replay, history=letter.history,
-        record=record.model_copy(update={"replay": replay, "priority": Priority.REPLAY}), is_mended=is_mended,
-        is_at_raw=stage == doors.pipeline.stages[0],
+        record=record.model_copy(update={"replay": replay, "priority": Priority.REPLAY}),
+        trace=carried(letter.headers), is_mended=is_mended, is_at_raw=stage == doors.pipeline.stages[0],
     )  # fmt: skip
 
 

@@ -201,7 +201,10 @@ class Sender:
             }
         )  # fmt: skip
         value = spool.get(each.kept)
-        return [OutRecord(self._topics.retry(AT_ONCE), each.key, value, note.headers()), self._marked(mark)]
+        return [
+            OutRecord(self._topics.retry(AT_ONCE), each.key, value, note.headers() + each.trace),
+            self._marked(mark),
+        ]
 
     def _mark(self, fate: Fate, at: LetterId, written_ms: int) -> Mark:
         decision = self._decision

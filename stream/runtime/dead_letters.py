@@ -11,6 +11,7 @@ from stream.runtime import foreign_headers
 from stream.runtime.past import Past
 from stream.runtime.verdict import DeadLetter
 from stream.topics import LETTER_HEADERS_MAX_BYTES
+from stream.traceparent import MAX_BYTES as TRACE_BYTES
 
 MAX_ERROR_BYTES = 4_000
 MAX_TRACEBACK_BYTES = 8_000
@@ -80,9 +81,12 @@ def _whose(record: InRecord, past: Past, read: StageRecord | None, index: int) -
 
 
 def _bounded(fields: dict[str, str | bytes]) -> Headers:
-    """Headers within the limit that `topics check` leaves room for: text is cut, bytes go whole or not at all."""
+    """Headers within the limit that `topics check` leaves room for: text is cut, bytes go whole or not at all.
+
+    The trace's own, which come last, have room of their own.
+    """
     headers: list[tuple[str, bytes]] = []
-    left = LETTER_HEADERS_MAX_BYTES
+    left = LETTER_HEADERS_MAX_BYTES - TRACE_BYTES
     for name, content in fields.items():
         room = left - len(name.encode()) - HEADER_FRAME_BYTES
         value = content if isinstance(content, bytes) else _cut(content, max(0, room)).encode(errors="replace")

@@ -216,6 +216,7 @@ class Deliverer:
                 born_ms = end.timestamp_ms if end.timestamp_ms >= 0 else item.ticket.record.timestamp_ms
                 age_seconds = max(0.0, wall - born_ms / 1000)
                 self._recorder.finished(self._stage, end.outcome, end.priority, age_seconds)
+                end.walk.committed(end.record.topic, len(delivered))
                 if end.outcome == "dead-letter":
                     self._recorder.lettered(self._stage, end.reason)
                 if end.outcome != "forwarded":
@@ -261,4 +262,5 @@ def _log_finished(stage: str, item: Delivery, end: End, age_seconds: float) -> N
         event_id=end.event_id or None,
         input=_place(item),
         age_seconds=round(age_seconds, 3),
+        **end.walk.facts,
     )

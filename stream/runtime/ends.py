@@ -3,12 +3,13 @@
 Comes in: finished walks, from the worker. Goes out: to the station, which delivers them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stream.broker.port import OutRecord
 from stream.records import StageRecord, event_id_of
 from stream.runtime.inflight import Ticket
 from stream.runtime.turns import Image
+from stream.tracing.port import UNTRACED, Walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,20 @@ class End:
     """The origin's record time; -1 where it could not be read, or has none."""
     priority: str = ""
     """Of the event; empty where it could not be read."""
+    walk: Walk = UNTRACED
+    """Whose end it is, for the trace."""
 
     @classmethod
     def of(cls, read: StageRecord, record: OutRecord, outcome: str, reason: str = "") -> "End":
         """The end of an event that was read."""
         return cls(record, outcome, reason, read.event.image, event_id_of(read), read.timestamp_ms, read.priority.value)
+
+    def traced(self, walk: Walk) -> "End":
+        """The same end, as the end of `walk`: the record goes on in its trace."""
+        if walk is UNTRACED:
+            return self
+        walk.ended(self.outcome, self.reason)
+        return replace(self, record=replace(self.record, headers=self.record.headers + walk.headers), walk=walk)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -48,6 +48,12 @@ class Returns:
         """Whether a person put it back. What a stage puts off is never due at once."""
         return self.delays.get(record.topic) == RETRY_DELAYS[AT_ONCE]
 
+    def returned(self, record: InRecord) -> str:
+        """How it came back, for its trace: `retry`, `replay`, or not at all."""
+        if record.topic not in self.delays:
+            return ""
+        return "replay" if self.is_replay(record) else "retry"
+
     def note(self, record: InRecord) -> RetryNote | None:
         """What a retry record says of itself; None for a record of any other topic. Raises `Rejected`."""
         return read_note(record.headers) if record.topic in self.delays else None

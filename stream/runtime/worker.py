@@ -9,7 +9,8 @@ What comes back from a retry topic waits first, in nobody's line: its place is k
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
@@ -31,6 +32,7 @@ from stream.runtime.past import GivenUp, Past
 from stream.runtime.returns import Returns
 from stream.runtime.turns import Image, Lines, Turn
 from stream.runtime.verdict import DeadLetter, Pause, Postpone, RetryAfter, RetryPolicy, Tried, Verdict, decide
+from stream.tracing.port import NoTracing, Tracing, Walk
 
 log = structlog.get_logger(__name__)
 SLICE_TICKETS = 25
@@ -56,6 +58,7 @@ class WorkerParts:
     policy: RetryPolicy
     clock: Clock
     recorder: Recorder
+    tracing: Tracing = field(default_factory=NoTracing)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,7 +206,9 @@ class Worker:
                     reading = await self._persist(read, past, passage)
                 except GivenUp as end:
                     if await passage.may_write(end.letter.reason):
-                        self._parts.deliver(Delivery(ticket, (self._give_up(ticket, end),)))
+                        with self._traced(ticket) as walk:
+                            letter = self._give_up(ticket, end).traced(walk)
+                        self._parts.deliver(Delivery(ticket, (letter,)))
                         return
                 else:
                     break
@@ -225,7 +230,15 @@ class Worker:
         await turn.come()
         return [await self._end(ticket, *each) for each in zip(visits, refusals, strict=True)]
 
+    def _traced(self, ticket: Ticket, read: StageRecord | None = None) -> AbstractContextManager[Walk]:
+        parts, record = self._parts, ticket.record
+        return parts.tracing.walk(parts.stage, record, read, returned=parts.returns.returned(record))
+
     async def _end(self, ticket: Ticket, visit: _Visit, refusal: GivenUp | None) -> End:
+        with self._traced(ticket, visit.record) as walk:
+            return (await self._end_of(ticket, visit, refusal)).traced(walk)
+
+    async def _end_of(self, ticket: Ticket, visit: _Visit, refusal: GivenUp | None) -> End:
         """What the event ends in here. Whoever had to wait for leave to write a letter walks again before it does."""
         with self._parts.gate.passage(visit.record) as passage:
             while True:
@@ -296,19 +309,22 @@ class Worker:
             case RetryAfter():
                 patience.got_through()
                 parts.recorder.retried(parts.stage, verdict.cause)
+                parts.tracing.noted("retry", cause=verdict.cause)
                 if verdict.spends:
                     past.failed(parts.clock, verdict.cause, verdict.error)
                 await parts.clock.sleep(verdict.seconds)
                 return int(verdict.spends)
             case Pause():
                 parts.recorder.retried(parts.stage, "unavailable")
+                parts.tracing.noted("pause", resource=verdict.resource.value)
                 await patience.wait(verdict.resource, verdict.detail, verdict.after_seconds)
                 return 0
 
     def _refused(self, ticket: Ticket, error: Rejected, note: RetryNote | None = None, *, index: int = 0) -> End:
         past = Past.of(note)
         past.failed(self._parts.clock, error.reason, str(error))
-        return self._give_up(ticket, GivenUp(DeadLetter(error.reason, str(error)), past), index=index)
+        with self._traced(ticket) as walk:
+            return self._give_up(ticket, GivenUp(DeadLetter(error.reason, str(error)), past), index=index).traced(walk)
 
     def _give_up(self, ticket: Ticket, end: GivenUp, record: StageRecord | None = None, *, index: int = 0) -> End:
         """What becomes of `record`, or of what cannot be read at `index` of the ticket's record: it cannot wait."""

@@ -174,6 +174,15 @@ def test_a_mark_says_who_when_and_why() -> None:
     )
 
 
+def test_a_letter_tells_the_trace_it_ended_in() -> None:
+    parent = ("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    failed = letter(EVENT, after_ms=9)
+    told = story(EVENT, replace(failed, headers=(*failed.headers, parent)))
+    assert any(", trace 4bf92f3577b34da6a3ce929d0e0e4736" in line for line in telling.lines(told))
+    (moment,) = [each for each in told.images[0].events[0].moments if each.what is What.LETTER]
+    assert moment.facts["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
 def test_hostile_names_stay_on_their_line() -> None:
     wild = "SHOE-1"
     event = raw(wild, image_id="back", raw_url="https://x.example.com/a", params={"upscale": {"\x1b[31m": "\n"}})

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -94,7 +95,16 @@ def test_a_document_has_everything() -> None:
         "topic": "product-images.raw", "partition": 0, "offset": 0, "index": 0, "time": "2026-11-28T10:00:00Z",
     }  # fmt: skip
     assert told["event"] == told["value"] == orjson.loads(letter.value or b"")
-    assert (told["key"], told["value_kind"]) == ("MUG-1", "json")
+    assert (told["key"], told["value_kind"], told["trace_id"]) == ("MUG-1", "json", "")
+
+
+def test_a_document_tells_the_trace_that_the_letter_ended_in() -> None:
+    parent = ("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    letter = lying(posted(event(), Reason.BUG))
+    assert (
+        document(replace(letter, headers=(*letter.headers, parent)))["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+    )
+    assert document(replace(letter, headers=(("traceparent", b"\x1b[2J" * 99),)))["trace_id"] == ""
 
 
 @pytest.mark.parametrize(

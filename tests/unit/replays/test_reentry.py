@@ -49,6 +49,12 @@ def test_a_letter_goes_back_to_its_own_stage_byte_for_byte_with_the_next_number(
     assert (found.is_mended, found.is_at_raw) == (False, False)
 
 
+def test_what_the_letter_bears_of_its_trace_goes_back_with_it_and_nothing_malformed_does() -> None:
+    trace = (("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),)
+    assert back(letter(headers=(*trace, ("skustream.reason", b"bug")))).trace == trace
+    assert back(letter(headers=(("traceparent", b"x" * 9_000),))).trace == ()
+
+
 def test_from_raw_it_goes_to_the_first_stage_with_the_raw_event_verbatim() -> None:
     raw = b'{"sku_id":  "MUG", "raw_url": "https://photos.example.com/mug.jpg"}'
     found = back(between(stage_record(raw), stage="lifestyle"), Wish(from_raw=True))
