@@ -32,6 +32,6 @@ ENV PATH=/opt/skustream/bin:$PATH \
     SKUSTREAM_HTTP_HOST=0.0.0.0
 # By number, so that Kubernetes can see that it is not root.
 USER 10001:10001
-EXPOSE 9464
+EXPOSE 9464 9474
 ENTRYPOINT ["skustream"]
 CMD ["run"]

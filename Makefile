@@ -51,11 +51,13 @@ s3: $(READY) ## an S3 server on 127.0.0.1:8333 until Ctrl-C
 demo: $(READY) ## the whole walk on one machine, nothing else installed
 	@$(BIN)/skustream demo
 
+# Compose's own variable. Everything: make up COMPOSE_PROFILES=core,observability,console
+up: export COMPOSE_PROFILES ?= core
 up: ## Kafka, SeaweedFS, simulator, worker and a sample catalog in containers (docker compose)
 	docker compose up --build --detach
 
 down: ## end them, and forget their data
-	docker compose down --volumes
+	docker compose --profile '*' down --volumes
 
 bench: $(READY) ## every figure of docs/benchmarks.md (ONLY=engine: one of them)
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))

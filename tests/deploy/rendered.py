@@ -39,9 +39,10 @@ def compose(
     )  # fmt: skip
 
 
-def services(**variables: str) -> dict[str, Service]:
-    """Every service, with anchors, defaults and variables resolved."""
-    done = compose("config", "--format", "json", variables=variables)
+def services(*profiles: str, **variables: str) -> dict[str, Service]:
+    """The services of these profiles (of all, if none is named), with anchors, defaults and variables resolved."""
+    chosen = {"COMPOSE_PROFILES": ",".join(profiles or ["*"])}
+    done = compose("config", "--format", "json", variables=chosen | variables)
     assert done.returncode == 0, done.stderr
     found: dict[str, Service] = json.loads(done.stdout)["services"]
     return found

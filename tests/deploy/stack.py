@@ -1,8 +1,8 @@
 """What the containers of `docker-compose.yml` would run, run as processes of this machine: there is no Docker here.
 
 Comes in: the services as Compose rendered them. Goes out: the same commands with the same environments, started in the
-order `depends_on` asks for and judged by their own health checks. What is changed for that stands in `ADDRESSES`,
-`PACE_...` and the volumes; nothing else is.
+order `depends_on` asks for and judged by their own health checks. What is changed for that stands in `changed.py`, and
+in what is mounted; nothing else is.
 """
 
 import logging
@@ -19,9 +19,19 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.deploy.changed import (
+    ADDRESSES,
+    NOT_TO_BE_HAD,
+    PACE_OF_COMMANDS,
+    PACE_OF_FILES,
+    PACE_OF_THE_WORKER,
+    PROGRAMS,
+    kafka_properties,
+)
 from tests.deploy.rendered import Image, Service
 from tests.services import jars, leash
 from tests.services.node import Address, Node
+from tests.services.prometheus import find
 from tests.services.s3 import LISTENERS, binary
 from tests.services.waiting import free_ports, listens, until
 
@@ -29,46 +39,6 @@ from tests.services.waiting import free_ports, listens, until
 _silence = logging.getLogger("tests.deploy.stack.client")
 _silence.addHandler(logging.NullHandler())
 _silence.propagate = False
-
-ADDRESSES = (
-    # as the containers say it → as this machine says it
-    ("://:19092", "://127.0.0.1:{inside}"),
-    ("://:9092", "://127.0.0.1:{outside}"),
-    ("://:9093", "://127.0.0.1:{controller}"),
-    ("kafka:19092", "127.0.0.1:{inside}"),
-    ("kafka:9093", "127.0.0.1:{controller}"),
-    ("127.0.0.1:9092", "127.0.0.1:{outside}"),
-    # By name, not by number, as in the containers: names are judged otherwise than addresses.
-    ("seaweedfs:8333", "localhost:{s3}"),
-    ("simulator:8089", "localhost:{simulator}"),
-    ("127.0.0.1:8333", "127.0.0.1:{s3}"),
-    ("127.0.0.1:8089", "127.0.0.1:{simulator}"),
-    ("127.0.0.1:9464", "127.0.0.1:{probes}"),
-    ("-ip=seaweedfs", "-ip=localhost"),
-    ("-ip.bind=0.0.0.0", "-ip.bind=127.0.0.1"),
-    ("--host=0.0.0.0", "--host=127.0.0.1"),
-    ("-s3.port=8333", "-s3.port={s3}"),
-    ("--port=8089", "--port={simulator}"),
-)
-# No test waits for a minute to pass: short jobs, a contract that does not bind, no closed first window.
-PACE_OF_COMMANDS: Mapping[str, str | None] = {
-    "--realistic": None, "--requests-per-minute=60": "--requests-per-minute=6000",
-}  # fmt: skip
-PACE_OF_THE_WORKER = {
-    "SKUSTREAM_QUOTA_REQUESTS": "600", "SKUSTREAM_QUOTA_WINDOW_SECONDS": "6",
-    "SKUSTREAM_QUOTA_STARTS_CLOSED": "false", "SKUSTREAM_POLL_FIRST_SECONDS": "0.5",
-}  # fmt: skip
-# Variables the image's start script takes for itself (KafkaDockerWrapper): no settings of the broker.
-NOT_PROPERTIES = {"KAFKA_HEAP_OPTS", "KAFKA_OPTS", "KAFKA_JMX_OPTS", "KAFKA_LOG4J_OPTS", "KAFKA_LOG4J_ROOT_LOGLEVEL"}
-
-
-def kafka_properties(environment: Mapping[str, str]) -> dict[str, str]:
-    """The image's rule: KAFKA_A_B is a.b, two underscores are one, three are a dash."""
-    return {
-        name.removeprefix("KAFKA_").lower().replace("_", ".").replace("...", "-").replace("..", "_"): value
-        for name, value in environment.items()
-        if name.startswith("KAFKA_") and name not in NOT_PROPERTIES
-    }
 
 
 def _lists_topics(words: list[str]) -> bool:
@@ -86,8 +56,19 @@ class Stack:
     """All services of one rendered file. `up` starts them; `stop` and `close` end them."""
 
     def __init__(self, model: Mapping[str, Service], image: Image, wheel: Path, folder: Path) -> None:
-        self.model, self.folder = model, folder
-        names = ["inside", "outside", "controller", "s3", "simulator", "probes"]
+        self.model = {name: service for name, service in model.items() if name not in NOT_TO_BE_HAD}
+        self.folder = folder
+        names = [
+            "inside",
+            "outside",
+            "controller",
+            "s3",
+            "simulator",
+            "probes",
+            "console",
+            "prometheus",
+            "alertmanager",
+        ]
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self._image = image
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -116,8 +97,11 @@ class Stack:
         if name == "worker":
             own |= PACE_OF_THE_WORKER
             own |= {"SKUSTREAM_HTTP_PORT": str(self.ports["probes"]), "SKUSTREAM_HTTP_HOST": "127.0.0.1"}
+        if name == "console":
+            own |= {"SKUSTREAM_CONSOLE_PORT": str(self.ports["console"]), "SKUSTREAM_CONSOLE_HOST": "127.0.0.1"}
         here = {"PATH": f"{self._bin}:/usr/bin:/bin", "PYTHONPATH": str(self.installed)}
-        return self._image.environment | own | here | {"TMPDIR": str(self._place("tmp", name))}
+        image = self._image.environment if self.model[name].get("build") else {}
+        return image | own | here | {"TMPDIR": str(self._place("tmp", name))}
 
     # What is changed.
 
@@ -133,17 +117,27 @@ class Stack:
         return place
 
     def _mounted(self, name: str) -> dict[str, Path]:
-        """Path in the container → path here: a folder for a named volume, a copy for a file of the repository."""
+        """Path in the container → path here: a folder for a named volume, a copy for what comes from the repository."""
         found = {}
         for volume in self.model[name].get("volumes", []):
             if volume["type"] == "volume":
                 found[volume["target"]] = self._place("volumes", volume["source"])
             else:
-                source = Path(volume["source"])
-                copy = self._place("files") / source.name
-                copy.write_text(self.here(source.read_text()))
-                found[volume["target"]] = copy
+                found[volume["target"]] = self.folder / "files" / volume["target"].removeprefix("/")
+                self._copy(Path(volume["source"]), found[volume["target"]])
         return found
+
+    def _copy(self, source: Path, target: Path) -> None:
+        """A file with our addresses and pace, or a folder of them."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            for one in source.iterdir():
+                self._copy(one, target / one.name)
+            return
+        text = self.here(source.read_text())
+        for theirs, ours in PACE_OF_FILES.items():
+            text = text.replace(theirs, ours)
+        target.write_text(text)
 
     def _words(self, name: str, words: list[str]) -> list[str]:
         changed = [PACE_OF_COMMANDS.get(word, word) for word in words]
@@ -157,6 +151,8 @@ class Stack:
         service = self.model[name]
         if name == "seaweedfs":
             return [binary(), *self._words(name, service["command"]), *self._weed_of_its_own()]
+        if name in PROGRAMS:
+            return [find(*PROGRAMS[name]), *self._words(name, service["command"])]
         entrypoint = service.get("entrypoint") or self._image.entrypoint
         return self._words(name, [*entrypoint, *service["command"]])
 
@@ -169,7 +165,7 @@ class Stack:
 
     # Up.
 
-    def up(self, *, timeout_seconds: float = 120) -> None:
+    def up(self, *, timeout_seconds: float = 300) -> None:
         """Start everything in the order it asks for, and return once one-shots have ended well and the rest is healthy.
 
         Raises RuntimeError with the last words of a service that died, TimeoutError.

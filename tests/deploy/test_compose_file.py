@@ -1,7 +1,9 @@
 """`docker-compose.yml`, judged by Compose itself, by linters, and against the code whose names and ports it uses."""
 
 import csv
+import itertools
 import json
+import os
 import re
 import subprocess
 import sysconfig
@@ -20,9 +22,18 @@ from stream.settings.reading import environment_names
 from tests.conftest import _demand
 from tests.deploy.rendered import COMPOSE_FILE, ROOT, Service, compose, image, services
 from tests.services.jars import POM
+from tests.services.prometheus import find
 
 ONE_SHOTS = {"photos", "init", "catalog"}
-OWN_IMAGE = {*ONE_SHOTS, "simulator", "worker"}
+OWN_IMAGE = {*ONE_SHOTS, "simulator", "worker", "console"}
+FOREIGN_ROOT = {"kafka", "seaweedfs"}
+"""Images that write beside their volumes: no read-only root."""
+PROFILES = {
+    "core": {"kafka", "seaweedfs", "simulator", "worker", *ONE_SHOTS},
+    "observability": {"prometheus", "alertmanager", "grafana"},
+    "console": {"console", "kafka", "seaweedfs", "init"},
+}
+TOGETHER = [chosen for count in (1, 2, 3) for chosen in itertools.combinations(PROFILES, count)]
 _SETTINGS = {name for field in Settings.model_fields for name in environment_names(field)}
 
 
@@ -46,9 +57,41 @@ def published(service: Service) -> dict[int, tuple[str, int]]:
     return {port["target"]: (port["host_ip"], int(port["published"])) for port in service.get("ports", [])}
 
 
-def test_compose_takes_the_file() -> None:
-    done = _demand(lambda: compose("config", "--quiet"))
-    assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.parametrize("chosen", TOGETHER, ids=",".join)
+def test_compose_takes_every_choice_of_profiles(chosen: tuple[str, ...]) -> None:
+    """By Compose's own variable and by its option: what starts is what was chosen, and waits for nothing else."""
+    expected = set().union(*(PROFILES[name] for name in chosen))
+    found = _demand(lambda: services(*chosen))
+    assert found.keys() == expected
+    assert {needed for service in found.values() for needed in service.get("depends_on", {})} <= expected
+    done = compose(*(f"--profile={name}" for name in chosen), "config", "--services")
+    assert (set(done.stdout.split()), done.stderr, done.returncode) == (expected, "", 0)
+
+
+def test_nothing_is_without_a_profile(model: dict[str, Service]) -> None:
+    assert model.keys() == set().union(*PROFILES.values())
+    assert {one for service in model.values() for one in service["profiles"]} == PROFILES.keys()
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "told"),
+    [
+        ("up", {}, "core: compose up --build --detach"),
+        ("up", {"COMPOSE_PROFILES": "core,console"}, "core,console: compose up --build --detach"),
+        ("down", {}, ": compose --profile * down --volumes"),
+    ],
+)
+def test_make_chooses_the_core_and_ends_everything(
+    target: str, given: dict[str, str], told: str, tmp_path: Path
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\necho "$COMPOSE_PROFILES: $*"\n')
+    docker.chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["make", "-s", target], cwd=ROOT, env=path | given, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{told}\n"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +112,7 @@ def test_compose_refuses_a_broken_file(right: str, wrong: str, tmp_path: Path) -
     assert right in text
     broken = tmp_path / "docker-compose.yml"
     broken.write_text(text.replace(right, wrong, 1))
-    assert _demand(lambda: compose("config", "--quiet", file=broken)).returncode != 0
+    assert _demand(lambda: compose("--profile=*", "config", "--quiet", file=broken)).returncode != 0
 
 
 def test_images_are_pinned_to_the_versions_the_tests_run(model: dict[str, Service]) -> None:
@@ -84,9 +127,9 @@ def test_images_are_pinned_to_the_versions_the_tests_run(model: dict[str, Servic
 
 
 def test_every_port_is_open_to_this_machine_only(model: dict[str, Service]) -> None:
-    assert {name for name, service in model.items() if published(service)} == {
-        "kafka", "seaweedfs", "simulator", "worker",
-    }  # fmt: skip
+    assert {name for name, service in model.items() if published(service)} == model.keys() - ONE_SHOTS
+    ports = [port for service in model.values() for _, port in published(service).values()]
+    assert len(ports) == len(set(ports))
     assert {host for service in model.values() for host, _ in published(service).values()} == {"127.0.0.1"}
 
 
@@ -127,7 +170,7 @@ def settings_of(service: Service, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return load()
 
 
-@pytest.mark.parametrize("name", ["init", "catalog", "worker"])
+@pytest.mark.parametrize("name", ["init", "catalog", "worker", "console"])
 def test_every_variable_is_a_setting_and_every_value_is_taken(
     name: str, model: dict[str, Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +216,7 @@ def test_all_who_use_kafka_and_the_store_use_the_same(model: dict[str, Service])
     around = model["init"]["environment"]
     assert model["catalog"]["environment"] == around
     assert around.items() <= model["worker"]["environment"].items()
+    assert around.items() <= model["console"]["environment"].items()
 
 
 def test_the_store_knows_the_keys_and_lets_everybody_read_and_nobody_write(model: dict[str, Service]) -> None:
@@ -192,7 +236,7 @@ def test_nothing_runs_with_more_rights_than_it_needs(model: dict[str, Service]) 
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert not service.get("privileged"), name
         assert ("cap_add" in service) == (name == "seaweedfs"), name
-        assert service.get("read_only", False) == (name in OWN_IMAGE), name
+        assert service.get("read_only", False) == (name not in FOREIGN_ROOT), name
 
 
 def test_a_key_of_ones_own_reaches_the_worker_alone() -> None:
@@ -204,7 +248,7 @@ def test_a_key_of_ones_own_reaches_the_worker_alone() -> None:
 
 def test_the_example_of_an_env_file_names_every_variable() -> None:
     told = set(re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    asked = _demand(lambda: compose("config", "--variables")).stdout.splitlines()[1:]
+    asked = _demand(lambda: compose("--profile=*", "config", "--variables")).stdout.splitlines()[1:]
     assert told == {line.split()[0] for line in asked}
 
 
@@ -229,13 +273,42 @@ def lint(*words: str | Path) -> tuple[int, str]:
 
 
 YAMLLINT: Any = ("yamllint", "--strict", "--config-file", "deploy/compose/yamllint.yml")
+OURS = ("deploy/compose", "deploy/alertmanager", "deploy/prometheus/prometheus.yml", "deploy/grafana/provisioning")
 COMPOSE_LINT: Any = (
     "compose-lint", "check", "--no-env", "--strict-config", "--fail-on", "low", "--config", "deploy/compose/lint.yml",
 )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("program", "check", "file"),
+    [
+        ("promtool", ("check", "config"), "deploy/prometheus/prometheus.yml"),
+        ("amtool", ("check-config",), "deploy/alertmanager/alertmanager.yml"),
+    ],
+)
+def test_prometheus_and_alertmanager_take_their_configurations(
+    program: str, check: tuple[str, ...], file: str, tmp_path: Path
+) -> None:
+    """By their own tools, which refuse a word that they do not know."""
+    tool = _demand(lambda: find(program))
+    done = subprocess.run([tool, *check, file], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "wrong.yml").write_text((ROOT / file).read_text() + "wrong: true\n")
+    done = subprocess.run([tool, *check, tmp_path / "wrong.yml"], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "wrong" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("severity", "receiver"), [("critical", "page"), ("warning", "ticket")])
+def test_what_is_critical_wakes_somebody_and_the_rest_waits(severity: str, receiver: str) -> None:
+    words = ("config", "routes", "test", "--config.file=deploy/alertmanager/alertmanager.yml", f"severity={severity}")
+    tool = _demand(lambda: find("amtool"))
+    done = subprocess.run([tool, *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == receiver
+
+
 def test_the_linters_find_nothing() -> None:
-    code, told = lint(*YAMLLINT, COMPOSE_FILE, "deploy/compose", "stream/pipeline.yaml")
+    code, told = lint(*YAMLLINT, COMPOSE_FILE, *OURS, "stream/pipeline.yaml")
     assert code == 0, told
     code, told = lint(*COMPOSE_LINT, COMPOSE_FILE)
     assert code == 0, told

@@ -18,12 +18,17 @@ from stream.pipeline import default_pipeline
 from stream.topics import Topics
 from tests.composed.watcher import Ended, Watcher
 from tests.conftest import _demand
+from tests.deploy.changed import kafka_properties
 from tests.deploy.rendered import image, services
-from tests.deploy.stack import Stack, kafka_properties
+from tests.deploy.stack import Stack
+from tests.oncall.rules import ALERTS, RECORDED
 from tests.services.clients import Kafka
 from tests.services.kafka import ExistingKafka
+from tests.services.prometheus import ask
 from tests.services.waiting import until
 
+# The whole stack starts inside the first test's time, and machines are shared.
+pytestmark = pytest.mark.timeout(400)
 SAMPLE = ["BAG-701-TAN", "BTL-001-AMBER", "SHO-501-COBALT", "WAT-702-NAVY"]
 PARTITIONS = 6
 
@@ -38,7 +43,7 @@ class Running:
 
     def wait_ended(self, count: int) -> Ended:
         """Return once `count` events have ended."""
-        until(lambda: len(self.watcher.look()) >= count, timeout_seconds=90, what=f"{count} ends")
+        until(lambda: len(self.watcher.look()) >= count, timeout_seconds=180, what=f"{count} ends")
         return self.watcher.look(1.0)
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -131,6 +136,41 @@ def test_the_wheel_runs_where_it_cannot_write(running: Running) -> None:
     root = running.stack.folder / "root"
     assert list(root.iterdir()) == []
     assert [path for path in running.stack.installed.rglob("*") if path.suffix == ".pyc"] == []
+
+
+def test_prometheus_scrapes_the_worker_judges_the_shipped_rules_and_knows_alertmanager(running: Running) -> None:
+    prometheus = f"127.0.0.1:{running.stack.ports['prometheus']}"
+
+    def scraped() -> bool:
+        targets = ask(prometheus, "/api/v1/targets?state=active")["activeTargets"]
+        return [(each["labels"], each["health"]) for each in targets] == [
+            ({"job": "skustream", "namespace": "compose", "instance": running.stack.here("worker:9464")}, "up")
+        ]
+
+    until(scraped, timeout_seconds=60, what="the worker is a target and up")
+    rules = [rule for group in ask(prometheus, "/api/v1/rules")["groups"] for rule in group["rules"]]
+    assert {rule["name"] for rule in rules} == ALERTS.keys() | RECORDED.keys()
+    rings = running.stack.here("http://alertmanager:9093/api/v2/alerts")
+    until(
+        lambda: ask(prometheus, "/api/v1/alertmanagers")["activeAlertmanagers"] == [{"url": rings}],
+        timeout_seconds=60, what="Alertmanager is known",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_the_console_opens_on_this_machine_and_asks_who_comes(name: str, running: Running) -> None:
+    port = running.stack.ports["console"]
+    assert [visited(port, path, f"{name}:{port}") for path in ("/login", "/batches")] == [200, 401]
+    assert visited(port, "/login", "example.com") == 403
+
+
+def visited(port: int, path: str, host: str) -> int:
+    """How a browser without a session is answered."""
+    browser = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    browser.request("GET", path, headers={"Host": host})
+    status = browser.getresponse().status
+    browser.close()
+    return status
 
 
 def test_a_worker_told_to_stop_ends_in_order_and_comes_back(running: Running) -> None:
