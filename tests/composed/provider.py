@@ -36,7 +36,11 @@ class Provider:
         ]  # fmt: skip
         with self.log.open("wb") as log:
             self._process: subprocess.Popen[bytes] = leash.start(command, log=log)
-        until(self._serves, timeout_seconds=30, what="the provider")
+        try:
+            until(self._serves, timeout_seconds=60, what="the provider")
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """End it; its books are gone."""

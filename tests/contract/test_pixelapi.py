@@ -210,7 +210,7 @@ async def test_an_unknown_status_is_waited_for(house: House) -> None:
 @pytest.mark.parametrize("kind", [FaultKind.DROP, FaultKind.ACCEPT_DROP, FaultKind.HANG, FaultKind.ACCEPT_HANG])
 async def test_a_submit_whose_answer_is_lost_is_ambiguous_and_sent_once(house: House, kind: FaultKind) -> None:
     house.behave(faults=[Fault(kind=kind, at=Step.SUBMIT)])
-    client = house.client(submit_timeout_seconds=0.5 if "hang" in kind else 10.0)
+    client = house.client(submit_timeout_seconds=1.5 if "hang" in kind else 10.0)
     with pytest.raises(Ambiguous, match="lost"):
         await client.submit(Order("remove-bg", house.photo))
     assert len(house.paths) == 1

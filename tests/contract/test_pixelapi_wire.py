@@ -181,7 +181,7 @@ async def test_after_the_connection_stood_a_broken_answer_is_a_lost_one(name: st
 async def test_an_answer_that_never_comes_is_a_lost_one() -> None:
     async with (
         wired(lambda _: None) as wire,
-        client_of(wire.port, submit_timeout_seconds=0.3, poll_timeout_seconds=0.3) as client,
+        client_of(wire.port, submit_timeout_seconds=1.0, poll_timeout_seconds=1.0) as client,
     ):
         assert isinstance(await outcome(client, "submit"), Ambiguous)
         assert isinstance(await outcome(client, "poll"), Transient)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.kafka
 
+ROWS = 4_000
+"""So many that whoever is interrupted after a few is not done with the rest, however late one looks."""
 SKUS = [f"SKU-{number}" for number in range(20)]
 
 
@@ -107,17 +109,17 @@ class TestSubmit:
     def test_interrupted_it_counts_what_is_in_the_topic_and_says_that_running_it_again_is_harmless(
         self, shop: Deployment
     ) -> None:
-        path = shop.catalog([f"SKU-{number}" for number in range(500)])
+        path = shop.catalog([f"SKU-{number}" for number in range(ROWS)])
         code, said = shop.interrupt("submit", path, "--batch", "spring", after_records=5)
         sent = len(shop.raw())
-        assert (code, sent < 500) == (130, True), said
-        assert f"interrupted: {sent:,} of 500 rows are surely in {shop.topics.backfill}; running it again" in said
+        assert (code, sent < ROWS) == (130, True), said
+        assert f"interrupted: {sent:,} of {ROWS:,} rows are surely in {shop.topics.backfill}; running it again" in said
         told = shop.status("spring")
-        assert (told["total"], told["in_progress"], told["unsent"]) == (500, sent, 500 - sent)
+        assert (told["total"], told["in_progress"], told["unsent"]) == (ROWS, sent, ROWS - sent)
         assert (told["submissions"][0]["state"], told["submissions"][0]["acknowledged"]) == ("interrupted", sent)
         assert shop.run("submit", path, "--batch", "spring").exit_code == 0
         told = shop.status("spring")
-        assert (told["total"], told["in_progress"], told["unsent"], told["warnings"]) == (500, 500, 0, [])
+        assert (told["total"], told["in_progress"], told["unsent"], told["warnings"]) == (ROWS, ROWS, 0, [])
 
 
 class TestStatus:

@@ -187,7 +187,7 @@ def test_offsets_of_a_consumer_that_never_joined_are_not_refused(
 def test_a_commit_after_the_transaction_timed_out_is_fatal_and_a_new_producer_goes_on(
     kafka: Kafka, prefix: str, topic: str, member: Consumer
 ) -> None:
-    late = transactional_producer(kafka, prefix, timeout_ms=1_000)
+    late = transactional_producer(kafka, prefix, timeout_ms=3_000)
     late.begin_transaction()
     late.produce(topic, b"late")
     _send(late, TopicPartition(topic, 0, 1), member.consumer_group_metadata())

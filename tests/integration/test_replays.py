@@ -230,7 +230,7 @@ def test_what_kafka_refuses_is_told_and_stops_no_other_letter(counter: Counter) 
 
 def test_ctrl_c_stops_between_two_batches_and_the_same_command_resumes(counter: Counter, log: Path) -> None:
     counter.letters(40)
-    words = ["dlq", "replay", "--all", "--from", "raw", "--ask-above", "100000", "--rate", "20"]
+    words = ["dlq", "replay", "--all", "--from", "raw", "--ask-above", "100000", "--rate", "4"]
     with log.open("wb") as out:
         process = leash.start([*command(), *words], log=out, env=counter.environment())
     until(lambda: len(counter.back()) >= 5, timeout_seconds=60, what="the first letters put back")
@@ -247,8 +247,8 @@ def test_of_two_operators_the_later_one_goes_on_and_the_earlier_one_stops(counte
     counter.letters(60)
     words = ["dlq", "replay", "--all", "--from", "raw", "--ask-above", "100000"]
     with log.open("wb") as out:
-        earlier = leash.start([*command(), *words, "--rate", "10"], log=out, env=counter.environment())
-    until(lambda: len(counter.back()) >= 10, timeout_seconds=60, what="the first letters put back")
+        earlier = leash.start([*command(), *words, "--rate", "4"], log=out, env=counter.environment())
+    until(lambda: len(counter.back()) >= 4, timeout_seconds=60, what="the first letters put back")
     later = counter.replay(*words[2:])
     assert earlier.wait(30) == 1
     assert "another operator began" in log.read_text()

@@ -119,6 +119,11 @@ class Scene:
         self.chores = [chore for chore in self.chores if not chore()]
         return self.is_paused
 
+    def open_wicket(self) -> bool:
+        """As if its hour were over; a chore."""
+        self.station._wicket._opens_at = time.monotonic()
+        return True
+
     @property
     def lanes(self) -> dict[int, Lane]:
         return {partition.number: lane for partition, lane in list(self.station._lanes.items())}
@@ -266,8 +271,7 @@ async def test_a_lane_that_is_read_no_further_although_it_could_be_is_told(
 
         scene.chores = [pause_early]
         publish(kafka, home.topic, [1, 3000])
-        await until(scene.process.live, "a complaint")
-        assert "lag, but no record" in scene.process.live()[0]
+        await until(lambda: any("lag, but no record" in each for each in scene.process.live()), "a complaint")
         assert scene.count(1) < 3000
         scene.chores = [resume]
         await until(lambda: scene.count(1) == 3000, "its other records")
@@ -354,7 +358,8 @@ async def test_into_full_lanes_one_more_comes_now_and_then_where_only_somebody_n
     kafka: Kafka, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stopped stage whose every ticket waits with a failure that is remembered."""
-    monkeypatch.setattr(wicket_module, "LET_IN_SECONDS", 2.0)  # a busy machine sees one late, and asks for another
+    monkeypatch.setattr(wicket_module, "LET_IN_SECONDS", 3600.0)
+    monkeypatch.setattr(wicket_module, "OPEN_SECONDS", PATIENCE_SECONDS)
     publish(kafka, f"{prefix}.in", [2])
     async with running(kafka, prefix, partitions=2, limits=LaneLimits(tickets=2)) as scene:
         scene.walks.keeps = True
@@ -362,6 +367,7 @@ async def test_into_full_lanes_one_more_comes_now_and_then_where_only_somebody_n
         publish(kafka, f"{prefix}.in", [5])
         for came in (3, 4):
             scene.needs_news = True
+            scene.chores = [scene.open_wicket]
             await until(partial(scene.has, came), "somebody new")
             scene.needs_news = False
             assert scene.count(0) == came
@@ -376,17 +382,18 @@ async def test_what_only_passes_by_does_not_use_up_the_wicket(
 ) -> None:
     """Retries of other stages, by the hundred: one of them every ten seconds would keep everybody out for hours."""
     monkeypatch.setattr(wicket_module, "LET_IN_SECONDS", 3600.0)
+    monkeypatch.setattr(wicket_module, "OPEN_SECONDS", PATIENCE_SECONDS)
     async with running(kafka, prefix, partitions=2) as scene:
         scene.foreign = set(range(50))
         scene.is_paused = True
         await until(lambda: scene.lanes[0].paused, "a closed gate")
         publish(kafka, f"{prefix}.in", [60])
-        scene.station._wicket._opens_at = time.monotonic()  # after its hour
+        scene.chores = [scene.open_wicket]
         await until(lambda: scene.count(0) > 50, "the first one that is news")
         await until(lambda: not scene.station._wicket.is_open, "the wicket shut")
         assert scene.count(0) == 51
         scene.foreign = set(range(10**6))
-        scene.station._wicket._opens_at = time.monotonic()
+        scene.chores = [scene.open_wicket]
         await until(lambda: scene.station._wicket.is_open, "the wicket open again")
         scene.is_paused = False
         await until(lambda: not scene.station._wicket.is_open, "the wicket shut, though only retries pass by")

@@ -25,11 +25,15 @@ from tests.services.node import Address, Node
 from tests.services.waiting import free_ports, listens, until
 
 ENVIRONMENT = "KAFKA_BOOTSTRAP_SERVERS"
-_READY_SECONDS = 60.0
+_READY_SECONDS = 120.0
 # librdkafka tells every refused connection; while a broker starts or is killed on purpose that is no news.
 _silence = logging.getLogger("tests.services.kafka.client")
 _silence.addHandler(logging.NullHandler())
 _silence.propagate = False
+
+
+class NodeDied(RuntimeError):
+    """A broker ended while it should have started: the end of its log."""
 
 
 class KafkaCluster:
@@ -37,7 +41,7 @@ class KafkaCluster:
 
     `port`: the first broker's port; the others follow, controllers from `port + 10`. None: free ones.
     `guarded`: each has a second door, where the users of `node.USERS` have only the rights that access lists give them.
-    Raises ServiceMissing from `start()` without Java or Maven, RuntimeError when a node dies while starting.
+    Raises ServiceMissing from `start()` without Java or Maven, NodeDied when a node dies while starting.
     """
 
     def __init__(
@@ -46,24 +50,47 @@ class KafkaCluster:
         self.brokers = brokers
         self._disposable = data_dir is None
         self._folder = data_dir or Path(tempfile.mkdtemp(prefix="skustream-kafka-"))
-        fixed = [] if port is None else [*range(port, port + brokers), *range(port + 10, port + 10 + brokers)]
-        ports = fixed or free_ports(2 * brokers)
-        guarded_ports = free_ports(brokers) if guarded else [None] * brokers
-        addresses = [Address(n + 1, ports[n], ports[n + brokers], guarded_ports[n]) for n in range(brokers)]
-        self.nodes = {a.number: Node(a, addresses, self._folder / f"{brokers}-node-{a.number}") for a in addresses}
+        self._port, self._guarded = port, guarded
+        self._admin: AdminClient | None = None
+        self._address()
+
+    def _address(self) -> None:
+        """Where each node listens, on ports that are free just now unless they are fixed."""
+        count, port = self.brokers, self._port
+        fixed = [] if port is None else [*range(port, port + count), *range(port + 10, port + 10 + count)]
+        ports = fixed or free_ports(2 * count)
+        guarded_ports = free_ports(count) if self._guarded else [None] * count
+        addresses = [Address(n + 1, ports[n], ports[n + count], guarded_ports[n]) for n in range(count)]
+        self.nodes = {a.number: Node(a, addresses, self._folder / f"{count}-node-{a.number}") for a in addresses}
         self.bootstrap_servers = ",".join(f"127.0.0.1:{a.port}" for a in addresses)
         self.guarded_servers = ",".join(f"127.0.0.1:{port}" for port in guarded_ports if port is not None)
-        self._admin: AdminClient | None = None
 
     def start(self) -> Self:
-        """Fetch what is missing, start every node and return once topics can be created."""
+        """Fetch what is missing, start every node and return once topics can be created.
+
+        Somebody may take a port between its choice and its use: then it is tried once more, on others. Whatever fails,
+        no node is left behind.
+        """
         jars.fetch()
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(Node.format, self.nodes.values()))
-        for node in self.nodes.values():
-            node.start()
-        self.wait_ready()
+        try:
+            self._start_nodes()
+        except NodeDied:
+            if self._port is not None:
+                raise
+            self._address()
+            self._start_nodes()
         return self
+
+    def _start_nodes(self) -> None:
+        try:
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(Node.format, self.nodes.values()))
+            for node in self.nodes.values():
+                node.start()
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """End every node. Data nobody will read again needs no goodbye."""
@@ -110,7 +137,7 @@ class KafkaCluster:
     def _serves(self, running: list[Node]) -> bool:
         dead = next((node for node in running if not node.is_running), None)
         if dead is not None:
-            raise RuntimeError(f"Kafka node {dead.address.number} died while starting:\n{dead.last_words()}")
+            raise NodeDied(f"Kafka node {dead.address.number} died while starting:\n{dead.last_words()}")
         if not all(listens(node.address.port) for node in running):
             return False
         return is_in_sync(self.admin(), {node.address.number for node in running})

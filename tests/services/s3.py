@@ -27,8 +27,12 @@ from tests.services.waiting import free_ports, until
 if TYPE_CHECKING:
     import subprocess
 
-_READY_SECONDS = 30.0
+_READY_SECONDS = 60.0
 LISTENERS = ("master.port", "volume.port", "filer.port", "s3.port", "admin.port")
+
+
+class WeedDied(RuntimeError):
+    """The server ended while it should have started: the end of its log."""
 
 
 class S3Server:
@@ -36,7 +40,7 @@ class S3Server:
 
     `kafka_topic`: (brokers, topic) that its filer tells of every change.
 
-    Raises ServiceMissing from `start()` when the wheel is not installed, RuntimeError when the server dies.
+    Raises ServiceMissing from `start()` when the wheel is not installed, WeedDied when the server dies.
     """
 
     access_key = "test-access-key"
@@ -52,12 +56,31 @@ class S3Server:
         self._kafka_topic = kafka_topic
         self._disposable = data_dir is None
         self._folder = data_dir or Path(tempfile.mkdtemp(prefix="skustream-s3-"))
+        self._is_port_fixed = port is not None
         self._port = port or free_ports(1)[0]
         self._process: subprocess.Popen[bytes] | None = None
-        self.endpoint_url = f"http://127.0.0.1:{self._port}"
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> Self:
-        """Start the server and return once a signed request is answered."""
+        """Start the server and return once a signed request is answered.
+
+        Somebody may take a port between its choice and its use: then it is tried once more, on others. Whatever fails,
+        no server is left behind.
+        """
+        try:
+            self._start_process()
+        except WeedDied:
+            if self._is_port_fixed:
+                raise
+            (self._port,) = free_ports(1)
+            self._start_process()
+        return self
+
+    def _start_process(self) -> None:
         weed = binary()
         (self._folder / "data").mkdir(parents=True, exist_ok=True)
         self._write_keys()
@@ -66,8 +89,11 @@ class S3Server:
             self._process = leash.start(
                 [weed, f"-config_dir={self._folder}", "mini", *self._options()], log=log, env=_environment(self._folder)
             )
-        until(self._serves, timeout_seconds=_READY_SECONDS, what="S3 ready")
-        return self
+        try:
+            until(self._serves, timeout_seconds=_READY_SECONDS, what="S3 ready")
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """End the server; data nobody will read again needs no goodbye."""
@@ -85,7 +111,7 @@ class S3Server:
 
     def _serves(self) -> bool:
         if self._process is None or self._process.poll() is not None:
-            raise RuntimeError(f"weed died:\n{(self._folder / 'weed.out').read_text(errors='replace')[-4000:]}")
+            raise WeedDied(f"weed died:\n{(self._folder / 'weed.out').read_text(errors='replace')[-4000:]}")
         try:  # a bare request first: botocore would wait and retry
             urllib.request.urlopen(self.endpoint_url, timeout=1).close()  # noqa: S310 - our own address
         except urllib.error.HTTPError as answer:

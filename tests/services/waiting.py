@@ -1,15 +1,19 @@
 """Waiting for another process: free ports, and conditions that become true. The one place that polls the clock."""
 
+import fcntl
 import os
 import random
 import socket
+import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 _POLL_SECONDS = 0.05
 # Below the range the kernel hands out to outgoing connections, so that a killed broker finds its port free again.
 _PORTS = range(20_000, 32_000)
-_PROCESSES = 8
+_BLOCK_PORTS = 100
 
 
 def until(condition: Callable[[], bool], *, timeout_seconds: float, what: str) -> None:
@@ -22,21 +26,45 @@ def until(condition: Callable[[], bool], *, timeout_seconds: float, what: str) -
 
 
 def free_ports(count: int) -> list[int]:
-    """Return `count` different TCP ports that nobody listens on, on loopback."""
+    """Return `count` different TCP ports that nobody listens on, on loopback. Each is given once in a process's life.
+
+    So nobody is given the port of what was killed a moment ago and will be started again. Raises RuntimeError.
+    """
     found: list[int] = []
-    mine = _PORTS[_process_number() :: _PROCESSES]
-    # The system's randomness: pytest reseeds `random` identically in every run, and two runs would collide.
-    for port in random.SystemRandom().sample(mine, len(mine)):
-        if len(found) == count:
-            break
-        if _is_free(port):
-            found.append(port)
+    with _lock:
+        while len(found) < count:
+            port = next(_ports, None)
+            if port is None:
+                raise RuntimeError(f"no port between {_PORTS.start} and {_PORTS.stop} is left")
+            if _is_free(port):
+                found.append(port)
     return found
 
 
-def _process_number() -> int:
-    """Of pytest's processes each has ports of its own: what one of them restarts must find its port free again."""
-    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _PROCESSES
+def _own_ports() -> Iterator[int]:
+    """The ports of one block after another that no other process of any run on this machine has."""
+    # The system's randomness: pytest reseeds `random` identically in every run.
+    for first in random.SystemRandom().sample(_PORTS[::_BLOCK_PORTS], len(_PORTS[::_BLOCK_PORTS])):
+        if _is_taken(first):
+            yield from range(first, first + _BLOCK_PORTS)
+
+
+def _is_taken(first: int) -> bool:
+    """Take the block that begins with `first`, until this process ends: whether nobody had it."""
+    folder = Path(tempfile.gettempdir()) / f"skustream-ports-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    # Never closed: the lock is held by whoever has the file open, and by nobody once that process is gone.
+    block = os.open(folder / str(first), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(block, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(block)
+        return False
+    return True
+
+
+_lock = threading.Lock()
+_ports = _own_ports()
 
 
 def _is_free(port: int) -> bool:

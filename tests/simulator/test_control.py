@@ -41,7 +41,7 @@ async def test_an_open_submit_is_seen_with_its_clients_port_until_it_is_answered
     """Who kills workers must know whose submit is open just now."""
     origin = client.sim.origin
     client.sim.behaviour = client.sim.behaviour.changed(
-        {"answer_delay": {"minimum_seconds": 0.5, "maximum_seconds": 0.5}}
+        {"answer_delay": {"minimum_seconds": 1.5, "maximum_seconds": 1.5}}
     )
     order = {"image_url": client.photo, "scale": 2}
     submit = asyncio.create_task(client.call("POST", "/image/upscale", json=order))

@@ -201,7 +201,7 @@ async def test_a_slow_drip_ends_with_the_timeout(tmp_path: Path, site: Web) -> N
             await asyncio.sleep(0.02)
 
     site.replies["/a"] = drip
-    error = await _failed(tmp_path, site.url("/a?sig=secret"), timeout_seconds=0.4, stall_seconds=5.0)
+    error = await _failed(tmp_path, site.url("/a?sig=secret"), timeout_seconds=1.0, stall_seconds=5.0)
     assert isinstance(error, Transient)
     assert "too slow" in str(error)
 

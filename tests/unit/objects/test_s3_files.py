@@ -7,7 +7,7 @@ import pytest
 
 from stream.objects.s3_files import Body, while_moving
 
-SILENCE_SECONDS = 0.3
+SILENCE_SECONDS = 1.0
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ async def test_a_slow_peer_is_waited_for(body: Body) -> None:
     async def slowly() -> None:
         while piece := await asyncio.to_thread(body.read, 1):
             taken.append(piece)
-            await asyncio.sleep(SILENCE_SECONDS / 3)
+            await asyncio.sleep(SILENCE_SECONDS / 5)
 
     with body:
         await while_moving(slowly(), body, SILENCE_SECONDS)

@@ -274,7 +274,7 @@ async def test_a_waiting_retry_is_abandoned_with_its_lane_and_holds_up_no_stop()
     scene.worker.abandon([theirs])
     await settled()
     assert scene.worker.walking == 1
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await scene.worker.stop(3600)
     assert scene.worker.walking == 0
     assert not mine.dead

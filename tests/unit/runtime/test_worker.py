@@ -341,7 +341,7 @@ async def test_a_walk_called_off_ends_whatever_its_handler_makes_of_that(error: 
     scene.actor.handling = cleans_up
     scene.bring(scene.lane(), "A/a1")
     await settled()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await scene.worker.stop(0.01)
     assert (scene.outcomes, scene.worker.walking, scene.clock.sleeping) == ([], 0, 0)
 
