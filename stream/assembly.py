@@ -8,10 +8,11 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -31,12 +32,14 @@ from stream.metrics.port import Recorder
 from stream.metrics.prometheus import PrometheusRecorder
 from stream.metrics.server import HealthServer
 from stream.pipeline import Pipeline, Stage, load_pipeline
+from stream.runtime.balance import BalanceWatch
 from stream.runtime.environment import Environment
 from stream.runtime.floodgate import FloodGate
 from stream.runtime.hearing import Hearing
 from stream.runtime.inflight import LaneLimits
 from stream.runtime.process import Crew, Process, spare_the_collector
 from stream.runtime.reading import FirstReader, LaterReader, Reader
+from stream.runtime.replicas import Replicas, Share
 from stream.runtime.returns import Returns
 from stream.runtime.station import Station, StationParts
 from stream.runtime.verdict import RetryPolicy
@@ -107,7 +110,8 @@ async def open_worker(settings: Settings, stages: Sequence[str]) -> AsyncIterato
             clock,
             drain=desk.unbroken.drain,
             drain_seconds=settings.drain_seconds,
-            on_tick=desk.quota.report,
+            on_tick=_reports(crews, desk, settings, environment),
+            beside=_balance_watch(chosen, desk, settings),
         )
         health = HealthServer(
             recorder, live=process.live, ready=process.ready, host=settings.http_host, port=settings.http_port
@@ -206,6 +210,33 @@ def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment
     )
     station.attach(worker)
     return Crew(stage.name, station, worker)
+
+
+def _reports(crews: Sequence[Crew], desk: Desk, settings: Settings, environment: Environment) -> Callable[[], None]:
+    """What is told every other second: the limiter's books, and how many workers would be of use."""
+    share = Share(settings.share_requests, settings.quota_requests, settings.quota_window_seconds)
+    replicas = Replicas(
+        crews, desk.pipeline, desk.topics, share, environment=environment, quota=desk.quota, recorder=desk.recorder
+    )
+
+    def report() -> None:
+        desk.quota.report()
+        replicas.report()
+
+    return report
+
+
+def _balance_watch(
+    stages: Sequence[Stage], desk: Desk, settings: Settings
+) -> Callable[[], Coroutine[Any, Any, None]] | None:
+    """Who asks for the balance; nobody where nothing is bought, or nobody should."""
+    if not settings.balance_seconds or all(stage.local for stage in stages):
+        return None
+    watch = BalanceWatch(
+        desk.api, desk.quota, desk.clock, desk.recorder, every_seconds=settings.balance_seconds,
+        request_seconds=settings.quota_window_seconds / settings.share_requests,
+    )  # fmt: skip
+    return watch.run
 
 
 def _open_link(settings: LinkSettings, listener: LinkListener) -> KafkaLink:

@@ -204,6 +204,15 @@ LIMITER_USED = _gauge(
 LIMITER_LIMIT = _gauge(
     "limiter_limit_requests", "Requests the contract allows in one window.", "Used divided by this is utilisation.",
 )  # fmt: skip
+LIMITER_CONTRACT = _gauge(
+    "limiter_contract_requests", "Requests the whole contract allows in one window, all workers together.",
+    "What the limits of all workers may add up to; divided by one worker's limit it is the number of workers that fit.",
+)  # fmt: skip
+LIMITER_WAITING = _gauge(
+    "limiter_waiting_requests", "Asks that wait for their grant now.",
+    "Many for long with the contract used up: the contract is the bottleneck. With a contract hardly used: running "
+    "jobs are at their cap, or PixelAPI asked for silence.",
+)  # fmt: skip
 LIMITER_WINDOW = _gauge(
     "limiter_window_seconds", "Length of the contract's window.",
     "The rate of API requests times this, divided by the limit, is utilisation over any time.",
@@ -215,6 +224,15 @@ CREDITS = _counter(
     "credits_total", "Credits by cause: spent, refunded, reused (what an earlier job saved), ambiguous.",
     "Spent less refunded is the bill; `ambiguous` may be charged for nothing and waits for a person.",
     _labels("operation", cause="credit_cause"),
+)  # fmt: skip
+BALANCE = _gauge(
+    "balance_credits", "Credits left on PixelAPI's account, when it was last asked; NaN while that is not known.",
+    "The account's, not this worker's: take the smallest, never the sum. Asked every SKUSTREAM_BALANCE_SECONDS; some "
+    "accounts tell none.",
+)  # fmt: skip
+BALANCE_TIME = _gauge(
+    "balance_timestamp_seconds", "When the balance was last told; NaN before the first time.",
+    "time() minus this is the balance's age: a balance of hours ago says little.",
 )  # fmt: skip
 PRICE_MISMATCH = _counter(
     "price_mismatch_total", "Jobs that PixelAPI charged otherwise than the price book says.",
@@ -230,6 +248,13 @@ STORE_FAILURES = _counter(
     "Not what was merely not there, nor a condition lost to another worker. Intake pauses while this goes on.",
     _labels("action"),
 )  # fmt: skip
+USEFUL_REPLICAS = _gauge(
+    "useful_replicas", "Workers that the lag of this process's partitions would keep busy, within what the contract's "
+    "shares allow: this process's part of a sum.",
+    "Rounded up, the sum over all workers, and at least 1, is how many are of use: what an autoscaler should follow, "
+    "never lag. It does not grow where the contract is the bottleneck, nor after a 429 or during a pause.",
+    _labels("stage"),
+)  # fmt: skip
 PROGRESS = _gauge(
     "last_progress_timestamp_seconds", "When something last moved; the start of the process at first.",
     "With lag and no progress for minutes, the worker is stuck.",
@@ -242,8 +267,8 @@ BUILD = _gauge(
 CATALOGUE: tuple[Metric, ...] = (
     RECEIVED, FINISHED, EVENT_AGE, IGNORED, LETTERS, REPLAYS, IN_FLIGHT, OLDEST_OPEN, LAG, RETRIES, REBALANCES,
     COMMIT_SECONDS, COMMITTED, ABORTS, PAUSED, FLOOD_STOPPED, REQUEST_SECONDS, JOB_SECONDS, JOB_POLLS, LIMITER_WAIT,
-    LIMITER_USED, LIMITER_LIMIT, LIMITER_WINDOW, RUNNING_JOBS, CREDITS, PRICE_MISMATCH, STORE_SECONDS, STORE_FAILURES,
-    PROGRESS, BUILD,
+    LIMITER_WAITING, LIMITER_USED, LIMITER_LIMIT, LIMITER_CONTRACT, LIMITER_WINDOW, RUNNING_JOBS, USEFUL_REPLICAS,
+    CREDITS, BALANCE, BALANCE_TIME, PRICE_MISMATCH, STORE_SECONDS, STORE_FAILURES, PROGRESS, BUILD,
 )  # fmt: skip
 
 _UNKNOWN_AT_START = frozenset({"partition", "version"})

@@ -85,8 +85,24 @@ class Recorder(Protocol):
         """The limiter's books: requests charged to the current window, the contract, jobs running."""
         ...
 
+    def contract(self, requests: int) -> None:
+        """Requests the whole contract allows in one window, of which this process has a share."""
+        ...
+
+    def line(self, waiting_asks: int) -> None:
+        """Asks that wait at the limiter now."""
+        ...
+
+    def useful_replicas(self, stage: str, replicas: float) -> None:
+        """This process's part of how many workers of the stage would be of use."""
+        ...
+
     def credited(self, operation: str, cause: str, amount_credits: Decimal) -> None:
         """Credits by cause: spent, refunded (charged less in the end), reused, ambiguous."""
+        ...
+
+    def balance(self, left_credits: Decimal) -> None:
+        """The account's credits, as PixelAPI just told them."""
         ...
 
     def price_differed(self, operation: str) -> None:

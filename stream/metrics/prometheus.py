@@ -40,6 +40,8 @@ class PrometheusRecorder:
                 made.labels(*values)
         for stage in known.values["stage"]:
             self.oldest_open(stage, None)
+        for unknown in (catalogue.BALANCE, catalogue.BALANCE_TIME):
+            self._set(unknown, NONE)
         self._set(catalogue.BUILD, 1, *_versions())
         self.progressed()
 
@@ -148,9 +150,26 @@ class PrometheusRecorder:
         self._set(catalogue.LIMITER_WINDOW, window_seconds)
         self._set(catalogue.RUNNING_JOBS, running_jobs)
 
+    def contract(self, requests: int) -> None:
+        """Set the whole contract."""
+        self._set(catalogue.LIMITER_CONTRACT, requests)
+
+    def line(self, waiting_asks: int) -> None:
+        """Set how many wait."""
+        self._set(catalogue.LIMITER_WAITING, waiting_asks)
+
+    def useful_replicas(self, stage: str, replicas: float) -> None:
+        """Set this process's part of the useful workers."""
+        self._set(catalogue.USEFUL_REPLICAS, replicas, stage)
+
     def credited(self, operation: str, cause: str, amount_credits: Decimal) -> None:
         """Count credits."""
         self._count(catalogue.CREDITS, operation, cause, amount=max(0.0, float(amount_credits)))
+
+    def balance(self, left_credits: Decimal) -> None:
+        """Set the account's credits, and when they were told."""
+        self._set(catalogue.BALANCE, float(left_credits))
+        self._set(catalogue.BALANCE_TIME, self._clock.wall())
 
     def price_differed(self, operation: str) -> None:
         """Count a job whose price is not the book's."""

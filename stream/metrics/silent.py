@@ -60,7 +60,19 @@ class SilentRecorder:
     def quota(self, used_requests: int, limit_requests: int, window_seconds: float, running_jobs: int) -> None:
         """Forget it."""
 
+    def contract(self, requests: int) -> None:
+        """Forget it."""
+
+    def line(self, waiting_asks: int) -> None:
+        """Forget it."""
+
+    def useful_replicas(self, stage: str, replicas: float) -> None:
+        """Forget it."""
+
     def credited(self, operation: str, cause: str, amount_credits: Decimal) -> None:
+        """Forget it."""
+
+    def balance(self, left_credits: Decimal) -> None:
         """Forget it."""
 
     def price_differed(self, operation: str) -> None:

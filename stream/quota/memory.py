@@ -85,6 +85,8 @@ class MemoryQuota:
         self._slots = Slots(max_running_jobs)
         self._line = Line(self._slots.fits, floor_every=floor_every)
         self._alarm = Alarm(clock, ring=self._serve, broken=self._fail)
+        self._throttled_at = -math.inf
+        recorder.contract(contract.requests)
         if starts_closed:
             self._window.throttle(clock.monotonic(), self._window.longest_charge_seconds)
         self.report()
@@ -117,13 +119,19 @@ class MemoryQuota:
         """See `Quota.throttle`. At most an hour at a time; what is no number waits for one window."""
         if math.isnan(after_seconds):
             after_seconds = self._window.contract.window_seconds
-        self._window.throttle(self._clock.monotonic(), min(max(after_seconds, 0.0), LONGEST_THROTTLE_SECONDS))
+        self._throttled_at = self._clock.monotonic()
+        self._window.throttle(self._throttled_at, min(max(after_seconds, 0.0), LONGEST_THROTTLE_SECONDS))
+
+    def seconds_since_throttle(self) -> float:
+        """See `Quota.seconds_since_throttle`."""
+        return self._clock.monotonic() - self._throttled_at
 
     def report(self) -> None:
         """Tell the recorder the books as of now: charges end while nobody calls."""
         used = self._window.used(self._clock.monotonic())
         contract = self._window.contract
         self._recorder.quota(used, contract.requests, contract.window_seconds, len(self._slots))
+        self._recorder.line(len(self._line))
 
     def sending(self, charge: ChargeId) -> None:
         """For our own grants. Raises `Throttled` when the charge has ended unused."""

@@ -70,6 +70,10 @@ class Quota(Protocol):
         """The provider answered 429 (or its headers say nothing is left): nobody asks for `after_seconds`."""
         ...
 
+    def seconds_since_throttle(self) -> float:
+        """How long ago the provider last asked for silence; infinite when it never did."""
+        ...
+
     def report(self) -> None:
         """Tell the recorder how the books stand: charges end while nobody calls."""
         ...

@@ -6,8 +6,9 @@ Stopping: poll no more → let short work finish → leave running jobs to the n
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -63,16 +64,22 @@ class Process:
         drain: Callable[[Deadline], Awaitable[int]],
         drain_seconds: float,
         on_tick: Callable[[], None],
+        beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
-        """`drain` waits for work that must not be cut (submits); `on_tick` is called every other second."""
+        """`drain` waits for work that must not be cut (submits); `on_tick` is called every other second.
+
+        `beside` runs next to the crews from the start on, and is cancelled first of all at the end.
+        """
         self._crews = tuple(crews)
         self._environment = environment
         self._clock = clock
         self._drain = drain
         self._drain_seconds = drain_seconds
         self._on_tick = on_tick
+        self._beside = beside
         self._stopping = False
         self._ticker: asyncio.Task[None] | None = None
+        self._companion: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Join the groups and begin. Raises `Unavailable` when no broker answers."""
@@ -80,10 +87,13 @@ class Process:
         for crew in self._crews:
             crew.station.start()
         self._ticker = asyncio.create_task(self._tick())
+        if self._beside is not None:
+            self._companion = asyncio.create_task(self._beside())
 
     async def stop(self) -> bool:
         """End in order, within the drain time; whether everything ended as it should."""
         self._stopping = True
+        self._leave_companion()
         deadline = Deadline.after(self._clock, self._drain_seconds)
         for crew in self._crews:
             crew.station.stop_intake()
@@ -101,9 +111,15 @@ class Process:
     def halt(self) -> None:
         """Walk nothing more, at once: before doors close, or what a closing door does would count as a bug (L8)."""
         self._stopping = True
+        self._leave_companion()
         for crew in self._crews:
             crew.station.stop_intake()
             crew.worker.halt()
+
+    def _leave_companion(self) -> None:
+        """Whoever starts in our place counts on silence from here (decision 0012)."""
+        if self._companion is not None:
+            self._companion.cancel()
 
     def live(self) -> list[str]:
         """Why this process should be restarted; empty when it need not."""

@@ -82,6 +82,8 @@ class Station:
         """Monotonic time of the thread's last turn: liveness."""
         self.quiet_since: float | None = None
         """Since when a lane with room and lag has brought no record: its age is a stall. None: not known yet."""
+        self.lags: Mapping[Partition, int] = {}
+        """Lag by partition as last told, made anew each time: any thread may look."""
         self.joined = False
         """Whether the group has given this member an answer: readiness."""
 
@@ -145,6 +147,7 @@ class Station:
             self._deliverer.deliver_all(self._link)
         for partition in partitions:
             self._parts.recorder.lag(self._parts.stage, partition.topic, partition.number, None)
+        self.lags = {partition: lag for partition, lag in self.lags.items() if partition not in partitions}
         self._bury([lane for p in partitions if (lane := self._lanes.pop(p, None)) is not None])
 
     def drained(self, partition: Partition, end: int) -> None:
@@ -157,14 +160,17 @@ class Station:
         """Lag, and since when a lane that could be read was not."""
         now = self._parts.clock.monotonic()
         quiet = now
+        lags: dict[Partition, int] = {}
         for partition, lane in self._lanes.items():
             records = lane.lag(offsets.get(partition))
             if records is not None:
+                lags[partition] = records
                 self._parts.recorder.lag(self._parts.stage, partition.topic, partition.number, records)
             if not records or lane.open_tickets or lane.paused:
                 lane.quiet_since = now
             quiet = min(quiet, lane.quiet_since)
         self.quiet_since = quiet
+        self.lags = lags
 
     # The thread.
 
@@ -279,6 +285,7 @@ class Station:
     def _drop_everything(self) -> None:
         lanes = list(self._lanes.values())
         self._lanes.clear()
+        self.lags = {}
         self.quiet_since = None
         self._bury(lanes)
         self._collect()

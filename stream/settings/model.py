@@ -88,6 +88,8 @@ class Settings(BaseSettings):
     quota_starts_closed: bool = True
     """A new process cannot know what its predecessor sent: it waits one window before its first request."""
     max_running_jobs: Count = 200
+    balance_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = 900.0
+    """How often the account's balance is asked for; 0: never."""
     prices: Annotated[str, Field(min_length=1)] = DEFAULT_BOOK
     """A shipped price book by name, or a file of one's own."""
     # Kafka

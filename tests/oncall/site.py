@@ -42,7 +42,8 @@ class Site:
             "SKUSTREAM_STORE": (folder / "store").as_uri(), "SKUSTREAM_FETCH_ALLOW": "127.0.0.1",
             "SKUSTREAM_QUOTA_STARTS_CLOSED": "false", "SKUSTREAM_QUOTA_REQUESTS": "1000",
             "SKUSTREAM_QUOTA_WINDOW_SECONDS": "6", "SKUSTREAM_SESSION_SECONDS": "6",
-            "SKUSTREAM_POLL_FIRST_SECONDS": "0.3", "SKUSTREAM_IMAGE_THREADS": "1",
+            "SKUSTREAM_POLL_FIRST_SECONDS": "0.3", "SKUSTREAM_BALANCE_SECONDS": "1",
+            "SKUSTREAM_IMAGE_THREADS": "1",
         }  # fmt: skip
         self.worker = WorkerProcess("worker", folder, settings, [STAGE]).start()
 

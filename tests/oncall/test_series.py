@@ -28,6 +28,7 @@ def test_random_skus_make_no_series(tmp_path: Path) -> None:
         until(
             lambda: site.total("skustream_events_finished_total") >= SKUS, timeout_seconds=60, what=f"{SKUS} ends",
         )  # fmt: skip
+        until(lambda: site.total("skustream_balance_credits") > 0, timeout_seconds=60, what="the balance")
         page, after = site.page(), site.series()
     assert of_ours(after) == before
     lanes = [dict(labels) for name, labels in after if name == LANES[0]]

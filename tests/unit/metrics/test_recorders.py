@@ -128,6 +128,16 @@ def test_a_value_outside_its_closed_set_makes_no_new_series() -> None:
     assert {dict(labels)["code"] for labels in counts} == set(CLOSED["code"])
 
 
+def test_a_balance_is_unknown_until_it_is_told_and_then_has_its_time() -> None:
+    shown = _prometheus()
+    assert math.isnan(series(shown)["skustream_balance_credits", ()])
+    assert math.isnan(series(shown)["skustream_balance_timestamp_seconds", ()])
+    before = SystemClock().wall()
+    shown.balance(Decimal("299987.5"))
+    assert series(shown)["skustream_balance_credits", ()] == 299_987.5
+    assert before <= series(shown)["skustream_balance_timestamp_seconds", ()] <= SystemClock().wall()
+
+
 def test_a_partition_that_left_has_no_lag_any_more() -> None:
     shown = _prometheus()
     own = Topics().asset("transparent")
@@ -159,7 +169,7 @@ def test_the_page_is_what_the_catalogue_says() -> None:
     assert "process_resident_memory_bytes" in families
 
 
-UNITS = ("_seconds", "_bytes", "_ratio", "_info", "_records", "_requests", "_jobs", "_polls")
+UNITS = ("_seconds", "_bytes", "_ratio", "_info", "_records", "_requests", "_jobs", "_polls", "_credits", "_replicas")
 STATES = ("_in_flight", "_paused", "_stopped")
 """A gauge that counts what is in a state now, or says whether one holds."""
 

@@ -61,6 +61,7 @@ class Notes:
     def __init__(self) -> None:
         self.waits: list[tuple[str, float]] = []
         self.books: list[tuple[int, int, int]] = []
+        self.waiting = 0
 
     @property
     def recorder(self) -> Recorder:
@@ -68,6 +69,12 @@ class Notes:
 
     def waited(self, kind: str, seconds: float) -> None:
         self.waits.append((kind, seconds))
+
+    def contract(self, requests: int) -> None:
+        assert requests > 0
+
+    def line(self, waiting_asks: int) -> None:
+        self.waiting = waiting_asks
 
     def quota(self, used_requests: int, limit_requests: int, window_seconds: float, running_jobs: int) -> None:
         assert window_seconds > 0
