@@ -62,11 +62,20 @@ class Frozen(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+class Kept(Frozen):
+    """Base of what we write ourselves and read back: a field that a newer version added is passed over (0030)."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
+
+
+FORMAT = 1
+FormatVersion = Annotated[int, Field(ge=1, le=FORMAT)]
+"""What a reader must understand. It rises only where passing over what is new would be wrong."""
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """A number that Kafka, JSON readers and our own encoder all hold."""
 
 
-class Origin(Frozen):
+class Origin(Kept):
     """Where an event entered: the identity that L1 counts by. `index` tells events of one record apart."""
 
     topic: str
@@ -75,7 +84,7 @@ class Origin(Frozen):
     index: Count = 0
 
 
-class Place(Frozen):
+class Place(Kept):
     """An event's place in the order of its (sku_id, image_id).
 
     `value` is the sequence, the time in microseconds, or the origin offset; `timestamp_ms` is the broker's record time,

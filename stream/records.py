@@ -14,9 +14,12 @@ from pydantic import Field, PrivateAttr
 
 from stream.core.errors import Reason, Rejected
 from stream.events import (
+    FORMAT,
     MAX_EVENT_BYTES,
     Count,
+    FormatVersion,
     Frozen,
+    Kept,
     Origin,
     Place,
     Priority,
@@ -26,7 +29,6 @@ from stream.events import (
     read_raw,
 )
 
-RECORD_VERSION = 1
 MAX_RECORD_BYTES = 3 * MAX_EVENT_BYTES
 """A stage record holds the raw event (JSON-escaped, at most twice its size) and the assets made so far."""
 
@@ -38,7 +40,7 @@ class Status(StrEnum):
     SUPERSEDED = "superseded"
 
 
-class Asset(Frozen):
+class Asset(Kept):
     """One re-hosted picture. `key` is its place in the store, `url` where the CDN serves it."""
 
     key: str
@@ -58,10 +60,10 @@ class Asset(Frozen):
         return self.model_copy(update={"credits": Decimal(0)})
 
 
-class StageRecord(Frozen):
+class StageRecord(Kept):
     """The record between two stages. The raw event travels verbatim, so that any stage's letter holds it."""
 
-    v: int = Field(default=RECORD_VERSION, ge=RECORD_VERSION, le=RECORD_VERSION)
+    v: FormatVersion = FORMAT
     raw: str
     origin: Origin
     timestamp_ms: Annotated[int, Field(ge=-1, le=2**63 - 1)]
@@ -129,10 +131,10 @@ class Reading:
     ignored: tuple[str, ...] = ()
 
 
-class Terminal(Frozen):
+class Terminal(Kept):
     """The one end of an event in the `completed` topic (L1)."""
 
-    v: int = RECORD_VERSION
+    v: FormatVersion = FORMAT
     event_id: str
     sku_id: str
     image_id: str

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from stream.broker.port import Partition
 from stream.core.errors import CorruptDocument
-from stream.events import Count, Frozen, Priority
+from stream.events import FORMAT, Count, FormatVersion, Kept, Priority
 from stream.ledger.documents import read_document
 from stream.objects.keys import batch_path
 from stream.objects.port import Documents
@@ -29,7 +29,7 @@ class SubmitState(StrEnum):
     FAILED = "failed"
 
 
-class Start(Frozen):
+class Start(Kept):
     """Where a topic's partition ended before the batch's first record was sent."""
 
     topic: str
@@ -37,7 +37,7 @@ class Start(Frozen):
     offset: Count
 
 
-class Submission(Frozen):
+class Submission(Kept):
     """One `skustream submit`. `rows`: valid rows of the catalog; `events`: those it was to send."""
 
     id: str
@@ -54,10 +54,10 @@ class Submission(Frozen):
     acknowledged: Count = 0
 
 
-class BatchNote(Frozen):
+class BatchNote(Kept):
     """`images`: the most (sku_id, image_id) that one submit was to send; `starts` are the first submit's."""
 
-    v: int = 1
+    v: FormatVersion = FORMAT
     batch_id: str
     images: Count
     starts: tuple[Start, ...]

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 
 from stream.contract import words
 from stream.core.errors import Reason
-from stream.events import MAX_EVENT_BYTES, PRINTABLE_PATTERN, TIME_PATTERN, URL_PATTERN, Priority, RawEvent
+from stream.events import FORMAT, MAX_EVENT_BYTES, PRINTABLE_PATTERN, TIME_PATTERN, URL_PATTERN, Priority, RawEvent
 from stream.pipeline import Pipeline
-from stream.records import RECORD_VERSION, Terminal
+from stream.records import Terminal
 from stream.replays.marks import Mark
 
 Schema = dict[str, Any]
@@ -55,7 +55,7 @@ def completed() -> Schema:
     for definition in schema["$defs"].values():
         _open(definition)
     _open(schema)
-    schema["properties"]["v"] = {"const": RECORD_VERSION, **schema["properties"]["v"]}
+    schema["properties"]["v"] = {"const": FORMAT, "description": words.COMPLETED["v"], "type": "integer"}
     for fields in (schema["properties"], schema["$defs"]["Asset"]["properties"]):
         fields["credits"]["pattern"] = DECIMAL
     schema["$defs"]["Asset"]["properties"]["sha256"]["pattern"] = "^[0-9a-f]{64}$"

@@ -5,17 +5,17 @@ Comes in: an event's place in its image's order. Goes out: the newer event that 
 
 import uuid
 
-from stream.events import Frozen, Origin, Place
+from stream.events import FORMAT, FormatVersion, Kept, Origin, Place
 from stream.ledger.documents import read_document
 from stream.objects.keys import newest_path
 from stream.objects.port import Document, Documents
 from stream.records import StageRecord, dump
 
 
-class Known(Frozen):
+class Known(Kept):
     """The newest known event of one image; `content` tells a re-sent event from a rival with the same place."""
 
-    v: int = 1
+    v: FormatVersion = FORMAT
     place: Place
     content: str
     replay: int = 0

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from stream.events import Frozen, Origin
+from stream.events import FORMAT, FormatVersion, Kept, Origin
 from stream.records import Asset
 
 
@@ -42,7 +42,7 @@ BUYABLE = frozenset({LedgerState.RELEASED, LedgerState.FAILED, LedgerState.COLLE
 RUNNING = frozenset({LedgerState.ACCEPTED, LedgerState.OVERDUE})
 
 
-class Payer(Frozen):
+class Payer(Kept):
     """Whose event bought a job: it alone reports the credits, after any number of crashes, and exactly once."""
 
     origin: Origin
@@ -59,10 +59,10 @@ class Payer(Frozen):
         return (self.origin, self.timestamp_ms) == (other.origin, other.timestamp_ms)
 
 
-class JobRecord(Frozen):
+class JobRecord(Kept):
     """One job as it stands in the store. `nonce` makes every written version unique, so a tag can be trusted."""
 
-    v: int = 1
+    v: FormatVersion = FORMAT
     key: str
     state: LedgerState
     operation: str

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from stream.core.errors import Reason
-from stream.events import Frozen
+from stream.events import FORMAT, FormatVersion, Kept
 from stream.ledger.documents import read_document
 from stream.objects.keys import resume_path
 from stream.objects.port import Documents
@@ -22,10 +22,10 @@ Words = Annotated[str, Field(max_length=MAX_WORDS)]
 """A person's, cut before they are written: they stand in every worker's log."""
 
 
-class Resume(Frozen):
+class Resume(Kept):
     """One word. `reason` is empty where it is about every reason; `nonce` tells it from all others."""
 
-    v: int = 1
+    v: FormatVersion = FORMAT
     stage: str
     reason: str = ""
     by: Words

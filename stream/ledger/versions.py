@@ -7,17 +7,17 @@ runs already would be forgotten (L7), and another one bought.
 
 import uuid
 
-from stream.events import Frozen
+from stream.events import FORMAT, FormatVersion, Kept
 from stream.ledger.documents import read_document
 from stream.objects.keys import version_path
 from stream.objects.port import Documents
 from stream.records import StageRecord, dump
 
 
-class Resolved(Frozen):
+class Resolved(Kept):
     """The version of one event's photo."""
 
-    v: int = 1
+    v: FormatVersion = FORMAT
     source_version: str
     nonce: str
 

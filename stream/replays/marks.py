@@ -7,11 +7,11 @@ together, held small: a million of them stay below 200 MB.
 import struct
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, Protocol
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from stream.events import CLEARLY_MS, Count, Frozen, Origin
+from stream.events import CLEARLY_MS, FORMAT, Count, FormatVersion, Kept, Origin
 from stream.letters.letter import LetterId
 
 MAX_WHY_CHARACTERS = 1_000
@@ -34,13 +34,10 @@ class Fate(StrEnum):
     DISCARDED = "discarded"
 
 
-class Mark(Frozen):
+class Mark(Kept):
     """One decision about one letter. `by` and `why` are a person's words; `filter` is how the letters were chosen."""
 
-    # A later version may add fields; ignored as no mark, its letters would go back twice.
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
-
-    v: int = Field(default=1, ge=1, le=1)
+    v: FormatVersion = FORMAT
     fate: Fate
     topic: Name
     partition: Small

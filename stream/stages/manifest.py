@@ -9,7 +9,7 @@ import asyncio
 import uuid
 
 from stream.core.errors import CorruptDocument, Reason, Rejected
-from stream.events import Frozen, Origin, Place
+from stream.events import FORMAT, FormatVersion, Kept, Origin, Place
 from stream.ledger.documents import read_document
 from stream.ledger.makers import maker_of
 from stream.objects.keys import AssetName, manifest_key, quote, read_asset_key
@@ -18,7 +18,7 @@ from stream.records import Asset, StageRecord, dump
 from stream.stages.desk import Desk
 
 
-class ManifestAsset(Frozen):
+class ManifestAsset(Kept):
     """One asset as the shop needs it; what it cost is not the shop's business."""
 
     key: str
@@ -30,10 +30,10 @@ class ManifestAsset(Frozen):
     sha256: str
 
 
-class Manifest(Frozen):
+class Manifest(Kept):
     """`<sku>/<image>/manifest.json`."""
 
-    v: int = 1
+    v: FormatVersion = FORMAT
     sku_id: str
     image_id: str
     event_id: str | None
