@@ -61,6 +61,68 @@ def test_each_alert_is_proved_to_fire_and_then_to_clear(alert: str) -> None:
     assert all(each.keys() == {"summary", "description", "runbook_url"} for each in told)
 
 
+def lines(**fields: Any) -> str:
+    """A promtool test of the shipped rules, or of `rule_files`."""
+    shipped = {"rule_files": [str(rule) for rule in RULES], "evaluation_interval": "1m"}
+    return yaml.safe_dump({**shipped, **fields})
+
+
+@pytest.mark.parametrize("alert", [name for name, rule in ALERTS.items() if "keep_firing_for" in rule])
+def test_without_what_keeps_an_alert_firing_its_tests_fail(promtool: str, tmp_path: Path, alert: str) -> None:
+    for path in RULES:
+        rules = yaml.safe_load(path.read_text())
+        for group in rules["groups"]:
+            for rule in group["rules"]:
+                if rule.get("alert") == alert:
+                    del rule["keep_firing_for"]
+        (tmp_path / path.name).write_text(yaml.safe_dump(rules))
+    (tests,) = [path for path in TESTS if path.stem == alert]
+    told = yaml.safe_load(tests.read_text())
+    (tmp_path / "tests.yaml").write_text(lines(**told | {"rule_files": [path.name for path in RULES]}))
+    done = subprocess.run(
+        [promtool, "test", "rules", str(tmp_path / "tests.yaml")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1, done.stdout
+    assert f"alertname: {alert}" in done.stdout + done.stderr
+
+
+def fleet(*workers: tuple[float, int, int]) -> list[dict[str, str]]:
+    """Series of workers: (useful replicas, its limit, the contract)."""
+    names = ("skustream_useful_replicas", "skustream_limiter_limit_requests", "skustream_limiter_contract_requests")
+    return [
+        {"series": _named(name, {"instance": f"{number}:9464", **({"stage": "upscale"} if "useful" in name else {})}),
+         "values": f"{value}x10"}
+        for number, worker in enumerate(workers)
+        for name, value in zip(names, worker, strict=True)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("workers", "replicas"),
+    [
+        ([(0, 15, 60)], 1),
+        ([(0.2, 15, 60), (0.1, 15, 60)], 1),
+        ([(0.9, 15, 60), (1.2, 15, 60)], 3),
+        ([(4, 15, 60), (4, 15, 60)], 4),
+        ([(1, 60, 60)], 1),
+        ([(5, 2, 10)] * 3, 5),
+    ],
+)
+def test_useful_replicas_are_the_smaller_one_of_lag_and_contract(
+    promtool: str, tmp_path: Path, workers: list[tuple[float, int, int]], replicas: int
+) -> None:
+    recorded_as = "job:skustream_useful_replicas:sum"
+    told = {"labels": f'{recorded_as}{{namespace="shop", job="skustream"}}', "value": replicas}
+    asked = [{"expr": recorded_as, "eval_time": "5m", "exp_samples": [told]}]
+    test = {"interval": "1m", "input_series": fleet(*workers), "promql_expr_test": asked}
+    (tmp_path / "tests.yaml").write_text(lines(tests=[test]))
+    run(promtool, "test", "rules", str(tmp_path / "tests.yaml"))
+
+
 def test_there_are_tests_of_no_other_alert() -> None:
     assert {path.stem for path in TESTS} == ALERTS.keys()
 
@@ -80,9 +142,7 @@ def test_a_worker_that_has_just_begun_wakes_nobody(promtool: str, tmp_path: Path
     ]  # fmt: skip
     test: dict[str, Any] = {"interval": "1m", "input_series": given + lags, "alert_rule_test": asked}
     path = tmp_path / "fresh.yaml"
-    path.write_text(yaml.safe_dump({
-        "rule_files": [str(rule) for rule in RULES], "evaluation_interval": "1m", "tests": [test],
-    }))  # fmt: skip
+    path.write_text(lines(tests=[test]))
     run(promtool, "test", "rules", str(path))
 
 

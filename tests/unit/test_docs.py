@@ -241,7 +241,7 @@ def test_the_names_and_links_of_a_page_exist(page: Path) -> None:
     }
     assert told - names - {ENVIRONMENT_PREFIX.rstrip("_")} == set()
     metrics = {metric.name for metric in CATALOGUE}
-    assert {name for name in re.findall(r"\bskustream_[a-z0-9_]+", text) if name.startswith(PREFIX)} <= metrics
+    assert {name for name in re.findall(r"(?<![:\w])skustream_[a-z0-9_]+", text) if name.startswith(PREFIX)} <= metrics
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     assert [link for link in links if not (page.parent / link).exists()] == []
 
