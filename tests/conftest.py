@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import hypothesis
@@ -17,6 +18,7 @@ import structlog
 from tests.services import ServiceMissing
 from tests.services.kafka import ExistingKafka, KafkaCluster, open_breakable, open_kafka, refuse_to_break
 from tests.services.s3 import S3Server
+from tests.services.wheel import Installed, build_as_the_image, install
 
 Service = TypeVar("Service")
 
@@ -84,6 +86,18 @@ def s3() -> Iterator[S3Server]:
     server = _demand(lambda: S3Server().start())
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that the image installs, built once per run."""
+    return build_as_the_image(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The wheel in an environment of its own."""
+    return install(wheel, tmp_path_factory.mktemp("elsewhere") / "venv")
 
 
 @pytest.fixture(autouse=True)

@@ -53,11 +53,13 @@ class Image:
     """What the Dockerfile's last stage gives to a container, and what its build is given."""
 
     entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
     environment: dict[str, str]
     user: str
     copied: tuple[str, ...]
     """Paths of the build context, relative to the repository."""
     bases: tuple[str, ...]
+    labels: dict[str, str]
 
 
 def image() -> Image:
@@ -69,12 +71,18 @@ def image() -> Image:
         return [rest for name, rest in lines if name == word]
 
     last_stage = lines[max(number for number, (name, _) in enumerate(lines) if name == "FROM") :]
-    pairs = [pair for name, rest in last_stage if name == "ENV" for pair in shlex.split(rest)]
+
+    def pairs_of(word: str) -> dict[str, str]:
+        pairs = [pair for name, rest in last_stage if name == word for pair in shlex.split(rest)]
+        return dict(pair.split("=", 1) for pair in pairs)
+
     stages = {rest.split(" AS ")[1] for rest in all_of("FROM") if " AS " in rest}
     return Image(
         entrypoint=tuple(json.loads(all_of("ENTRYPOINT")[-1])),
-        environment=dict(pair.split("=", 1) for pair in pairs),
+        command=tuple(json.loads(all_of("CMD")[-1])),
+        environment=pairs_of("ENV"),
         user=all_of("USER")[-1],
         copied=tuple(word for rest in all_of("COPY") if "--from" not in rest for word in rest.split()[:-1]),
         bases=tuple(rest.split()[0] for rest in all_of("FROM") if rest.split()[0] not in stages),
+        labels=pairs_of("LABEL"),
     )

@@ -45,9 +45,22 @@ def test_it_runs_skustream_as_nobody_in_particular() -> None:
     assert found.bases == ("python:3.13-slim-trixie",)
 
 
+def test_it_says_what_it_is() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    told = {name.removeprefix("org.opencontainers.image."): text for name, text in image().labels.items()}
+    assert told["description"]
+    assert (told["title"], told["version"], told["licenses"]) == (
+        project["name"],
+        project["version"],
+        project["license"],
+    )
+    assert told["base.name"] == f"docker.io/library/{image().bases[0]}"
+    assert told["revision"] == "$REVISION"
+
+
 def test_what_is_installed_is_in_a_lock_with_its_hash() -> None:
     text = DOCKERFILE.read_text().replace("\\\n", " ")
-    installs = re.findall(r"pip (install|wheel) ([^&\n]*)", text)
+    installs = re.findall(r"pip (?:--python \S+ )?(install|wheel) ([^&\n]*)", text)
     assert len(installs) == 4
     for _, options in installs:
         assert "--require-hashes" in options or "--no-deps" in options, options

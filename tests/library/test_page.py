@@ -19,9 +19,10 @@ from stream.broker.embedded import EmbeddedBroker
 from stream.records import Terminal
 from tests.composed import photos
 from tests.composed.provider import API_KEY, Provider
-from tests.library.conftest import PAGE, Installed
+from tests.library.conftest import PAGE
 from tests.services import leash
 from tests.services.waiting import until
+from tests.services.wheel import Installed
 
 RETRIES = ("retry.now", "retry.10s", "retry.1m", "retry.10m")
 TOPICS = ("raw", "raw.backfill", "transparent", *RETRIES, "completed", "dead-letter")

@@ -7,7 +7,8 @@ import zipfile
 from pathlib import Path
 
 from stream.contract import files
-from tests.library.conftest import ROOT, Installed, build
+from tests.deploy.rendered import ROOT
+from tests.services.wheel import Installed, build
 
 
 def tracked(folder: str) -> set[str]:
@@ -35,7 +36,7 @@ def test_the_wheel_holds_the_package_its_data_and_the_licence_and_nothing_else(i
 
 
 def test_the_sdist_builds_the_same_wheel(installed: Installed, tmp_path: Path) -> None:
-    sdist = build("sdist", tmp_path / "sdist")
+    sdist = build("sdist", tmp_path / "sdist", ROOT)
     with tarfile.open(sdist) as packed:
         packed.extractall(tmp_path / "unpacked", filter="data")
     (source,) = (tmp_path / "unpacked").iterdir()
