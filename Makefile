@@ -31,7 +31,7 @@ check: $(READY) ## lint, format, types, and who may import whom
 	$(BIN)/lint-imports
 
 test: $(READY) ## every law once, on a real Kafka and a real S3 server
-	$(BIN)/pytest -m 'not chaos' -n 2 --dist loadfile
+	$(BIN)/pytest -m 'not chaos' -n 3 --dist loadfile
 
 chaos: $(READY) ## the full counts of kills and faults
 	$(BIN)/pytest -m chaos

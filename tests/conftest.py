@@ -140,3 +140,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, text in report.user_properties:
             if name == "told":
                 terminalreporter.write_line(str(text))
+    if terminalreporter.getreports("failed") or terminalreporter.getreports("error"):
+        seed = terminalreporter.config.getoption("randomly_seed", default=None)
+        terminalreporter.write_line(f"the same order again: pytest --randomly-seed={seed}")

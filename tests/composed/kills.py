@@ -35,12 +35,12 @@ class Kills:
     def at_random(self, plant: Plant, *, longest_wait_seconds: float = 1.5) -> WorkerProcess:
         """Kill any running worker at any moment."""
         moment = time.monotonic() + self.rng.uniform(0, longest_wait_seconds)
-        until(lambda: time.monotonic() >= moment, timeout_seconds=60, what="the drawn moment")
+        until(lambda: time.monotonic() >= moment, timeout_seconds=150, what="the drawn moment")
         victim = self.rng.choice([worker for worker in plant.workers if worker.is_running])
         return self._kill(plant, victim)
 
     def in_a_submit(
-        self, plant: Plant, *, jobs: int = 0, meanwhile: Callable[[], None] = lambda: None, timeout_seconds: float = 60
+        self, plant: Plant, *, jobs: int = 0, meanwhile: Callable[[], None] = lambda: None, timeout_seconds: float = 150
     ) -> WorkerProcess:
         """Wait until a living worker's submit is open and `jobs` jobs run, and kill that worker.
 
@@ -75,7 +75,7 @@ class Kills:
         def of_mine() -> list[dict[str, Any]]:
             return [request for request in plant.provider.ledger()["requests"] if request["number"] in numbers]
 
-        until(lambda: all(request["ended"] for request in of_mine()), timeout_seconds=30, what="the answers")
+        until(lambda: all(request["ended"] for request in of_mine()), timeout_seconds=150, what="the answers")
         return [request["number"] for request in of_mine() if not request["delivered"]]
 
 

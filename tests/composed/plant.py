@@ -188,7 +188,7 @@ class Plant:
 
     # Waiting.
 
-    def wait_ended(self, count: int, *, timeout_seconds: float = 90) -> Ended:
+    def wait_ended(self, count: int, *, timeout_seconds: float = 150) -> Ended:
         """Return once `count` events have ended. Raises TimeoutError."""
         until(
             lambda: len(self.watcher.look()) >= count,
@@ -197,7 +197,7 @@ class Plant:
         )
         return self.watcher.look()
 
-    def wait_events(self, *event_ids: str, timeout_seconds: float = 90) -> Ended:
+    def wait_events(self, *event_ids: str, timeout_seconds: float = 150) -> Ended:
         """Return once each of these events has ended. Raises TimeoutError."""
 
         def all_ended() -> bool:
@@ -210,7 +210,7 @@ class Plant:
         """How many jobs the provider took for this SKU."""
         return sum(f"/{sku_id}/" in job["image_url"] for job in self.provider.jobs())
 
-    def wait_jobs(self, count: int, *, timeout_seconds: float = 60, **facts: Any) -> list[dict[str, Any]]:
+    def wait_jobs(self, count: int, *, timeout_seconds: float = 150, **facts: Any) -> list[dict[str, Any]]:
         """Return once the provider has taken `count` jobs with these facts. Raises TimeoutError."""
 
         def fitting() -> list[dict[str, Any]]:
@@ -219,7 +219,7 @@ class Plant:
         until(lambda: len(fitting()) >= count, timeout_seconds=timeout_seconds, what=f"{count} jobs {facts}")
         return fitting()
 
-    def wait_accepted(self, count: int, *, timeout_seconds: float = 60) -> None:
+    def wait_accepted(self, count: int, *, timeout_seconds: float = 150) -> None:
         """Return once `count` jobs were taken, all their ids are durable and no submit is open. Raises TimeoutError."""
 
         def durable() -> bool:

@@ -58,7 +58,7 @@ class Desk:
         slow = {"SKUSTREAM_KAFKA_QUEUE_BUFFERING_MAX_MESSAGES": "1"}  # every row waits for the one before
         with (self.plant.folder / "submit.log").open("wb") as log:
             process = leash.start([*command(), *words], log=log, env=self.environment | slow)
-        until(lambda: self.sent() >= SEEN_FIRST, timeout_seconds=60, what="the first rows in the topic")
+        until(lambda: self.sent() >= SEEN_FIRST, timeout_seconds=150, what="the first rows in the topic")
         leash.reap(process, signal.SIGKILL, timeout_seconds=10)
         return self.sent()
 

@@ -96,7 +96,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, s3: S3Server, kafka: KafkaClu
         ):
             done = opened.type("dlq", *words, "--why", "I looked")
             assert done.returncode == 0, done.stderr
-        until(lambda: len(opened.ends("late")) > 1, timeout_seconds=60, what="the end of the replay")
+        until(lambda: len(opened.ends("late")) > 1, timeout_seconds=150, what="the end of the replay")
         yield opened
     finally:
         plant.close()

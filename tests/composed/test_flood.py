@@ -33,21 +33,21 @@ def test_a_stage_whose_every_job_fails_stops_buying_and_goes_on_by_itself(plants
     bought, since = jobs(plant, "upscale"), time.monotonic()
     # One letter costs two numbered attempts; besides there is what ran when the last letter was written.
     assert bought <= 2 * BUDGET + 2 * AT_ONCE
-    until(lambda: jobs(plant, "remove-background") == EVENTS, timeout_seconds=60, what="the first stage going on")
+    until(lambda: jobs(plant, "remove-background") == EVENTS, timeout_seconds=150, what="the first stage going on")
     assert len(letters(plant)) == BUDGET
     probes = math.ceil((time.monotonic() - since) / FIRST_PROBE_SECONDS)
     assert jobs(plant, "upscale") <= bought + 2 * probes, "one probe now and then"
-    until(lambda: plant.provider.open_now() == ([], 0), timeout_seconds=30, what="nothing under way")
+    until(lambda: plant.provider.open_now() == ([], 0), timeout_seconds=150, what="nothing under way")
     worker.kill()
     worker = flood_worker(plant)
-    until(lambda: stopped(worker), timeout_seconds=60, what="the next life's stop")
+    until(lambda: stopped(worker), timeout_seconds=150, what="the next life's stop")
     plant.provider.behave(faults=[])
-    plant.wait_ended(EVENTS, timeout_seconds=120)
+    plant.wait_ended(EVENTS)
     report = audit(plant.target())
     assert report.problems == []
     assert report.ends["completed"] == EVENTS - report.ends["job-failed"]
     assert 2 * BUDGET <= report.ends["job-failed"] <= 2 * (BUDGET + AT_ONCE + 1)
-    until(lambda: worker.reasons() == [], timeout_seconds=30, what="a worker that works")
+    until(lambda: worker.reasons() == [], timeout_seconds=150, what="a worker that works")
     assert worker.gauge("skustream_flood_stopped") == 0
 
 
@@ -57,20 +57,20 @@ def test_a_persons_word_lets_the_fleet_go_on_and_what_waits_is_handed_over(plant
     plant = plants(behaviour={"faults": [refused]})
     ending, worker = flood_worker(plant).wait_ready(), flood_worker(plant).wait_ready()
     plant.send_new(EVENTS)
-    until(lambda: stopped(worker) or stopped(ending), timeout_seconds=90, what="a stopped stage")
+    until(lambda: stopped(worker) or stopped(ending), timeout_seconds=150, what="a stopped stage")
     assert ending.stop() == 0
-    until(lambda: stopped(worker), timeout_seconds=90, what="the other's stop")
-    until(lambda: jobs(plant, "remove-background") == EVENTS, timeout_seconds=60, what="the first stage")
+    until(lambda: stopped(worker), timeout_seconds=150, what="the other's stop")
+    until(lambda: jobs(plant, "remove-background") == EVENTS, timeout_seconds=150, what="the first stage")
     written = len(letters(plant))
     assert BUDGET <= written <= 2 * BUDGET
     told = resume(plant, "--stage", "upscale", "--reason", "api-rejected", "--why", "the old model is gone")
     assert told == [{"stage": "upscale", "reason": "api-rejected"}]
-    until(lambda: len(letters(plant)) == written + BUDGET, timeout_seconds=60, what="as many letters again")
+    until(lambda: len(letters(plant)) == written + BUDGET, timeout_seconds=150, what="as many letters again")
     (said,) = worker.said("flood-resumed")
     assert (said["why"], said["reason"]) == ("the old model is gone", "api-rejected")
     plant.provider.behave(faults=[])
     resume(plant, "--why", "PixelAPI has mended it")
-    plant.wait_ended(EVENTS, timeout_seconds=90)
+    plant.wait_ended(EVENTS)
     report = audit(plant.target())
     assert report.problems == []
     assert report.ends == {"api-rejected": written + BUDGET, "completed": EVENTS - written - BUDGET}
@@ -86,7 +86,7 @@ def test_a_bad_catalog_stops_nobody(plants: Plants) -> None:
     ]
     good = [plant.event(f"GOOD-{number}") for number in range(5)]
     plant.send(*(event for number in range(5) for event in (*gone[10 * number : 10 * number + 10], good[number])))
-    plant.wait_ended(305, timeout_seconds=120)
+    plant.wait_ended(305)
     report = audit(plant.target())
     assert report.problems == []
     assert report.ends == {"invalid-event": 250, "source-missing": 50, "completed": 5}
@@ -102,7 +102,7 @@ def flooded(plant: Plant) -> WorkerProcess:
     """A worker whose upscaling has been stopped by the events it was sent."""
     worker = flood_worker(plant)
     plant.send_new(EVENTS)
-    until(lambda: stopped(worker), timeout_seconds=90, what="a stopped stage")
+    until(lambda: stopped(worker), timeout_seconds=150, what="a stopped stage")
     return worker
 
 

@@ -62,7 +62,6 @@ def test_condemned_pictures_that_are_needed_again_cost_nothing(plants: Plants) -
     assert (plant.bought("SKU"), report.net_credits) == (6, Decimal(2 * CREDITS))
 
 
-@pytest.mark.timeout(300)
 def test_a_run_killed_in_the_middle_beside_another_one_is_finished_by_the_next(
     plants: Plants, record_property: RecordProperty
 ) -> None:
@@ -72,14 +71,14 @@ def test_a_run_killed_in_the_middle_beside_another_one_is_finished_by_the_next(
     for sequence, version in ((1, "old"), (2, "new")):
         events = [plant.event(sku, sequence=sequence, version=version) for sku in skus]
         plant.send(*events)
-        plant.wait_events(*(event["event_id"] for event in events), timeout_seconds=120)
+        plant.wait_events(*(event["event_id"] for event in events))
     shown = _shown(plant)
     assert (len(shown), len(_assets(plant))) == (2 * PICTURES, 4 * PICTURES)
     old = next(iter(_assets(plant) - shown))
     plant_beside(plant.target(), old, LATE)
     plant.gc("--yes").answer()
     doomed, beside = plant.gc("--yes"), plant.gc("--yes")
-    until(lambda: len(_assets(plant)) < 4 * PICTURES + LATE, timeout_seconds=60, what="a first deletion")
+    until(lambda: len(_assets(plant)) < 4 * PICTURES + LATE, timeout_seconds=150, what="a first deletion")
     doomed.kill()
     beside.kill()
     left = len(_assets(plant)) - len(shown)

@@ -122,13 +122,13 @@ def test_an_acceptance_that_comes_late_wins_over_the_doubt(plants: Plants, gates
     plant.send(event)
     plant.wait_jobs(1)  # the picture is fetched and the job taken; its answer is on the way
     gate.shut()
-    until(lambda: bool(frozen.said("ledger-write-waits")), timeout_seconds=60, what="an answer that cannot be kept")
+    until(lambda: bool(frozen.said("ledger-write-waits")), timeout_seconds=150, what="an answer that cannot be kept")
     frozen.tell(signal.SIGSTOP)
     plant.worker()
     assert plant.wait_ended(1).letters[0]["skustream.reason"] == AMBIGUOUS
     gate.open()
     frozen.tell(signal.SIGCONT)
-    until(lambda: "ambiguous" not in plant.states(), timeout_seconds=60, what="the late answer written down")
+    until(lambda: "ambiguous" not in plant.states(), timeout_seconds=150, what="the late answer written down")
     plant.send({**event, "event_id": "again"})
     plant.wait_ended(2)
     report = audit(plant.target())

@@ -46,7 +46,7 @@ def test_a_re_sent_event_completes_for_nothing(calm: Plant) -> None:
 def test_of_two_events_of_one_time_and_different_content_the_first_admitted_stands(calm: Plant) -> None:
     moment = "2026-11-22T10:00:00Z"
     calm.send(calm.event("RIVAL", occurred_at=moment, version="a", event_id="this"))
-    until(lambda: calm.bought("RIVAL") > 0, timeout_seconds=60, what="a job of the first")
+    until(lambda: calm.bought("RIVAL") > 0, timeout_seconds=150, what="a job of the first")
     calm.send(calm.event("RIVAL", occurred_at=moment, version="b", event_id="that"))
     ended = calm.wait_events("this", "that")
     assert [ended.record_of(name)["status"] for name in ("this", "that")] == ["completed", "superseded"]

@@ -62,7 +62,7 @@ def test_a_letter_that_cannot_be_written_waits_alone_and_its_offset_is_never_pas
     report = audit(plant.target())
     assert report.problems == []
     assert report.ends == {"completed": 8, "invalid-event": 1}
-    until(lambda: _committed(plant, 0) > bad, timeout_seconds=30, what="the letter's offset committed")
+    until(lambda: _committed(plant, 0) > bad, timeout_seconds=150, what="the letter's offset committed")
 
 
 def _offset_of_bad(plant: Plant) -> int:

@@ -18,10 +18,10 @@ def test_a_rebalance_and_a_deploy_under_load_buy_nothing_again_and_write_no_lett
     plant = plants(behaviour=LONG)
     first = plant.worker()
     plant.send_new(8)
-    plant.wait_jobs(6, status="running")
+    plant.wait_jobs(3, status="running")
     second = plant.worker().wait_ready()
     plant.send_new(4, sku="NEXT")
-    plant.wait_jobs(6, status="running")
+    plant.wait_jobs(3, status="running")
     assert first.stop() == 0
     assert second.ailments() == []
     plant.wait_ended(12)
@@ -50,7 +50,7 @@ def test_told_to_stop_inside_a_submit_it_waits_for_the_answer_and_keeps_the_job(
     plant = plants(behaviour={"answer_delay": {"minimum_seconds": 2.5, "maximum_seconds": 2.5}})
     worker = plant.worker()
     plant.send_new(1)
-    until(lambda: bool(plant.provider.open_submits()), timeout_seconds=60, what="an open submit")
+    until(lambda: bool(plant.provider.open_submits()), timeout_seconds=150, what="an open submit")
     worker.tell(signal.SIGTERM)
     assert worker.wait_end() == 0
     plant.provider.behave(answer_delay={"minimum_seconds": 0, "maximum_seconds": 0})

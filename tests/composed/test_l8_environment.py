@@ -43,7 +43,7 @@ def test_a_provider_that_is_busy_for_long_gets_no_letters_written(plants: Plants
     plant.provider.behave(faults=busy)
     plant.send_new(4)
     _wait_missing(worker, "api-outage")
-    until(lambda: _refused(plant) >= 5, timeout_seconds=90, what="many refusals")
+    until(lambda: _refused(plant) >= 5, timeout_seconds=150, what="many refusals")
     assert plant.watcher.look().letters == []
     plant.provider.behave(faults=[])
     _all_completed(plant, 4)
@@ -53,7 +53,7 @@ def test_a_provider_that_cannot_be_reached_pauses_intake(plants: Plants, gates: 
     plant = plants(behaviour={"default_latency": {"minimum_seconds": 1, "maximum_seconds": 2}})
     gate = gates(plant.provider.port)
     worker = plant.worker(PIXELAPI_BASE=f"http://127.0.0.1:{gate.port}/v1")
-    plant.send_new(3)
+    plant.send_new(3, stages=["remove-bg"])  # no further order of theirs could be cut in two
     plant.wait_accepted(3)
     gate.shut()
     plant.send_new(3, sku="NEXT")
@@ -84,7 +84,9 @@ def _missing(worker: WorkerProcess) -> list[str]:
 
 
 def _wait_missing(worker: WorkerProcess, resource: str) -> None:
-    until(lambda: any(resource in reason for reason in _missing(worker)), timeout_seconds=60, what=f"{resource} missed")
+    until(
+        lambda: any(resource in reason for reason in _missing(worker)), timeout_seconds=150, what=f"{resource} missed"
+    )
 
 
 def _all_completed(plant: Plant, count: int) -> Report:

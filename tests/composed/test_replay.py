@@ -122,7 +122,7 @@ def test_a_replay_that_is_killed_and_run_again_puts_every_letter_back_once(
         seen = plant.end_of("replays")
         until(
             lambda: not operator.is_running or plant.end_of("replays") > seen,  # noqa: B023
-            timeout_seconds=60, what="the first record of a replay",
+            timeout_seconds=150, what="the first record of a replay",
         )  # fmt: skip
         hit["over before"] += not operator.is_running
         operator.kill()
@@ -170,19 +170,19 @@ def test_a_job_in_doubt_is_bought_exactly_once_more_though_its_worker_is_killed(
     plan = replayed(plant, *decided, "--sku", "CALM", code=1)["plan"]
     assert plan["bought_again"] == 1
     replayed(plant, *decided, "--sku", "CALM", "--approve", plan["plan_id"])
-    until(lambda: "completed" in plant.watcher.look().by_event()["CALM-1"], timeout_seconds=60, what="CALM")
+    until(lambda: "completed" in plant.watcher.look().by_event()["CALM-1"], timeout_seconds=150, what="CALM")
     # The second order's answer never comes either: whoever owns the event next must not buy a third time.
     plant.provider.behave(faults=[{"kind": "accept-hang", "match": {"picture": "/CUT/"}, "times": 1}])
     plan = replayed(plant, *decided, "--sku", "CUT", "--dry-run")["plan"]
     replayed(plant, *decided, "--sku", "CUT", "--approve", plan["plan_id"])
-    until(lambda: plant.bought("CUT") == 2, timeout_seconds=60, what="the second order")
+    until(lambda: plant.bought("CUT") == 2, timeout_seconds=150, what="the second order")
     worker.kill()
     worker.start()
-    until(lambda: plant.watcher.look().by_event()["CUT-2"] == ["ambiguous-submit"] * 2, timeout_seconds=90, what="CUT")
+    until(lambda: plant.watcher.look().by_event()["CUT-2"] == ["ambiguous-submit"] * 2, timeout_seconds=150, what="CUT")
     assert plant.bought("CUT") == 2
     # The decision was about the first claim. Another one buys once more, and that is all.
     replayed(plant, *decided, "--approve", replayed(plant, *decided, "--dry-run")["plan"]["plan_id"])
-    until(lambda: "completed" in plant.watcher.look().by_event()["CUT-2"], timeout_seconds=60, what="CUT at last")
+    until(lambda: "completed" in plant.watcher.look().by_event()["CUT-2"], timeout_seconds=150, what="CUT at last")
     report = audit(plant.target())
     assert report.problems == []
     cutouts = [job for job in plant.provider.jobs() if job["operation"] == "remove-background"]
@@ -221,9 +221,9 @@ def test_replays_stand_last_and_live_work_keeps_its_pace(plants: Plants) -> None
     plant.worker(**narrow)
     without_photos(plant, 40, sku="BACK")
     replayed(plant, "--all", *SURE)
-    until(lambda: plant.provider.accepted() >= 2, timeout_seconds=60, what="the first replays at work")
+    until(lambda: plant.provider.accepted() >= 2, timeout_seconds=150, what="the first replays at work")
     plant.send_new(30, sku="LIVE", stages=["remove-bg"])
-    plant.wait_ended(110, timeout_seconds=150)
+    plant.wait_ended(110)
     jobs = sorted(plant.provider.jobs(), key=lambda job: float(job["submitted_at"]))
     skus = [job["image_url"].split("/")[-3].partition("-")[0] for job in jobs]
     first, last = skus.index("LIVE"), len(skus) - 1 - skus[::-1].index("LIVE")

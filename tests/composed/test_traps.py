@@ -20,7 +20,9 @@ def test_a_retry_waits_without_holding_a_job_slot_and_a_slow_head_blocks_nobody(
         SKUSTREAM_MAX_RUNNING_JOBS="1", SKUSTREAM_RETRY_BASE_SECONDS="60", SKUSTREAM_RETRY_CAP_SECONDS="60",
     )  # fmt: skip
     plant.send(plant.event("HEAD"), partition=0)
-    until(lambda: plant.provider.summary()["answers_by_status"].get("500", 0) > 0, timeout_seconds=60, what="a refusal")
+    until(
+        lambda: plant.provider.summary()["answers_by_status"].get("500", 0) > 0, timeout_seconds=150, what="a refusal"
+    )
     for number in range(3):
         plant.send(plant.event(f"BEHIND-{number}"), partition=0)
     ended = plant.wait_ended(3)
@@ -34,7 +36,7 @@ def test_what_waits_for_the_environment_is_bounded(plants: Plants) -> None:
     worker = plant.worker("remove-bg", SKUSTREAM_LANE_TICKETS="20", **patient)
     event = plant.event("SKU", version="1")
     plant.send(*({**event, "sku_id": f"SKU-{number}", "event_id": f"e{number}"} for number in range(900)))
-    until(lambda: any("api-credits" in reason for reason in worker.reasons()), timeout_seconds=60, what="a pause")
+    until(lambda: any("api-credits" in reason for reason in worker.reasons()), timeout_seconds=150, what="a pause")
     # One poll may bring 200 records beyond a full lane; the lanes are three.
     assert 0 < worker.gauge("skustream_events_in_flight") <= 3 * (20 + 200)
     assert plant.watcher.look().letters == []

@@ -18,8 +18,8 @@ from tests.services.waiting import free_ports, until
 if TYPE_CHECKING:
     import subprocess
 
-_START_SECONDS = 60.0
-_STOP_SECONDS = 60.0
+_START_SECONDS = 120.0
+_STOP_SECONDS = 120.0
 
 
 class WorkerProcess:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from stream.broker.port import InRecord
 
-# All 32 photos are drawn first: half a minute where much else runs.
-pytestmark = pytest.mark.timeout(300)
 PHOTOS = 3
 LATE, BROKEN = "MUG-104-SAGE", "MUG-404-BROKEN"
 LAST_WORDS = "when this command ends"

@@ -28,7 +28,6 @@ from tests.services.prometheus import ask
 from tests.services.waiting import until
 
 # The whole stack starts inside the first test's time, and machines are shared.
-pytestmark = pytest.mark.timeout(400)
 SAMPLE = ["BAG-701-TAN", "BTL-001-AMBER", "SHO-501-COBALT", "WAT-702-NAVY"]
 PARTITIONS = 6
 

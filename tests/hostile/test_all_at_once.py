@@ -20,7 +20,7 @@ from tests.hostile.costs import peak_bytes
 from tests.hostile.events import Case
 from tests.services.clients import alter_topic
 
-pytestmark = [pytest.mark.kafka, pytest.mark.s3, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.kafka, pytest.mark.s3]
 
 MOST_BYTES = 400 * 1024 * 1024
 """Peak memory of the worker, all stages in one process, one image thread: measured 133 MB."""
