@@ -111,8 +111,12 @@ MONEY = Row("Money", (
         (Query(grown(catalogue.CREDITS, 'cause="reused"')),), Shape.FIGURE, width=4, height=8,
     ),
     Panel(
+        "Credits left", "On the account, when it was last asked. Some accounts tell none.", "short",
+        (Query(gauge(catalogue.BALANCE, how="min")),), Shape.FIGURE, width=4, height=8, base=BLUE, empty="not told",
+    ),
+    Panel(
         "Credits per hour, by operation", "At the rate of each moment.", "short",
-        (Query(f"3600 * {rate(catalogue.CREDITS, PAID, by='operation')}", "{{operation}}"),), width=16,
+        (Query(f"3600 * {rate(catalogue.CREDITS, PAID, by='operation')}", "{{operation}}"),), width=12,
         is_stacked=True,
     ),
 ))  # fmt: skip

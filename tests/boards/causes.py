@@ -1,7 +1,7 @@
 """Rows of the pipeline's board that tell why: PixelAPI and the store, quota and money, failures, the Kafka client."""
 
 from stream.metrics import catalogue
-from tests.boards.health import NOT_POSTPONED, page
+from tests.boards.health import NAMED, NOT_POSTPONED, WORKER, page
 from tests.boards.parts import RED, YELLOW, Panel, Query, Row, Shape
 from tests.boards.promql import WINDOW, gauge, grown, mean, quantile, rate, total
 
@@ -62,39 +62,69 @@ MONEY = Row("Quota and money", (
         ), most=1.1, steps=((1, RED),), link=page("SkustreamQuotaUnused"),
     ),
     Panel(
+        "Requests in a window",
+        "What the chosen workers sent in their windows, what their shares allow, and the whole contract.", "short", (
+            Query(gauge(catalogue.LIMITER_USED), "used"),
+            Query(gauge(catalogue.LIMITER_LIMIT), "shares of the chosen workers"),
+            Query(gauge(catalogue.LIMITER_CONTRACT, how="max"), "contract"),
+        ),
+    ),
+    Panel(
+        "Workers of use",
+        "As many as the lag keeps busy within the contract's shares. It does not grow "
+        "where the contract is the bottleneck.", "short", (
+            Query(f"ceil({gauge(catalogue.USEFUL_REPLICAS, by='stage')})", "{{stage}}"),
+            Query(gauge(catalogue.BUILD, how="count"), "running"),
+        ),
+    ),
+    Panel(
         "Wait for a grant", "95 % wait at most this for the limiter. Submits that wait: the quota at work. Polls that "
         "wait: results come late.", "s", (Query(quantile(0.95, catalogue.LIMITER_WAIT, by="kind"), "{{kind}}"),),
     ),
     Panel(
+        "Asks that wait",
+        "For their grant, now, by worker. Many for long with the contract used up: it is the bottleneck.", "short",
+        (Query(gauge(catalogue.LIMITER_WAITING, by=WORKER), NAMED),), is_stacked=True,
+    ),
+    Panel(
         "Running jobs", "Jobs that hold a slot at PixelAPI, by worker.", "short",
-        (Query(gauge(catalogue.RUNNING_JOBS, by="pod, instance"), "{{pod}} {{instance}}"),), is_stacked=True,
+        (Query(gauge(catalogue.RUNNING_JOBS, by=WORKER), NAMED),), is_stacked=True,
+    ),
+    Panel(
+        "Balance",
+        "Credits left on the account, when it was last asked; every quarter of an hour, and some accounts tell none.",
+        "short", (Query(gauge(catalogue.BALANCE, how="min")),), Shape.FIGURE, width=3, height=4, empty="not told",
+    ),
+    Panel(
+        "Balance told", "When that was: a balance of hours ago says little.", "dateTimeAsIso",
+        (Query(f"1000 * {gauge(catalogue.BALANCE_TIME, how='max')}"),), Shape.FIGURE, width=3, height=4, empty="never",
     ),
     Panel(
         "Spent", "Credits charged, less those refunded, in the time shown.", "short",
         (Query(f"{grown(catalogue.CREDITS, PAID)}\n- {grown(catalogue.CREDITS, REFUNDED)}"),),
-        Shape.FIGURE, width=4, height=4,
+        Shape.FIGURE, width=3, height=4,
     ),
     Panel(
         "Saved", "Credits that an earlier job spared: events sent again cost nothing.", "short",
-        (Query(grown(catalogue.CREDITS, 'cause="reused"')),), Shape.FIGURE, width=4, height=4,
+        (Query(grown(catalogue.CREDITS, 'cause="reused"')),), Shape.FIGURE, width=3, height=4,
     ),
     Panel(
         "In doubt", "Credits of submits whose answer was lost, in the time shown. They wait for a person.", "short",
-        (Query(grown(catalogue.CREDITS, 'cause="ambiguous"')),), Shape.FIGURE, width=4, height=4,
+        (Query(grown(catalogue.CREDITS, 'cause="ambiguous"')),), Shape.FIGURE, width=3, height=4,
         steps=((1, RED),), link=page("SkustreamAmbiguousSubmits"),
     ),
     Panel(
         "Prices unlike the book's", "Jobs charged otherwise than the price book says, in the time shown.", "short",
-        (Query(grown(catalogue.PRICE_MISMATCH)),), Shape.FIGURE, width=4, height=4, steps=((1, YELLOW),),
+        (Query(grown(catalogue.PRICE_MISMATCH)),), Shape.FIGURE, width=3, height=4, steps=((1, YELLOW),),
     ),
     Panel(
         "429s", "Answers that said: too many requests, in the time shown. In steady state there is none.", "short",
-        (Query(grown(catalogue.REQUEST_SECONDS, 'code="429"', part="count")),), Shape.FIGURE, width=4, height=4,
+        (Query(grown(catalogue.REQUEST_SECONDS, 'code="429"', part="count")),), Shape.FIGURE, width=3, height=4,
         steps=((1, RED),), link=page("SkustreamContractBreached"),
     ),
     Panel(
         "402s", "Answers that said: no credits, in the time shown. Intake pauses until there are some.", "short",
-        (Query(grown(catalogue.REQUEST_SECONDS, 'code="402"', part="count")),), Shape.FIGURE, width=4, height=4,
+        (Query(grown(catalogue.REQUEST_SECONDS, 'code="402"', part="count")),), Shape.FIGURE, width=3, height=4,
         steps=((1, RED),), link=page("SkustreamOutOfCredits"),
     ),
     Panel(

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 ALL = "$__all"
@@ -50,6 +50,10 @@ class Asked:
     expr: str
     is_instant: bool
     legend: str = ""
+
+    def saying(self, expr: str) -> "Asked":
+        """The same with another expression."""
+        return replace(self, expr=expr)
 
 
 def panels(board: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -103,9 +107,9 @@ class Prometheus:
             "step": f"{moment.step_seconds:.3f}",
         })["result"])  # fmt: skip
 
-    def values(self, definition: str, moment: Moment) -> list[str]:
+    def values(self, definition: str, words: Mapping[str, str], moment: Moment) -> list[str]:
         """The values that a variable's `label_values(selector, label)` offers. Raises ValueError."""
-        found = re.fullmatch(r"label_values\((.+), (\w+)\)", definition)
+        found = re.fullmatch(r"label_values\((.+), (\w+)\)", put_in(definition, words))
         if found is None:
             raise ValueError(f"not a label's values: {definition}")
         told = {"match[]": found[1], "start": f"{moment.since:.3f}", "end": f"{moment.until:.3f}"}

@@ -7,7 +7,7 @@ from tests.boards.promql import WINDOW, gauge, grown, named, quantile, rate, rec
 RUNBOOK = "${runbook}"
 NO_RETRY = 'topic!~".+[.]retry[.].+"'
 RETRY = 'topic=~".+[.]retry[.].+"'
-WORKER = "pod, instance"
+WORKER, NAMED = "pod, instance", "{{pod}} {{instance}}"
 NOT_POSTPONED = 'outcome!="postponed"'
 LIVE = 'priority="live"'
 FIRING = (
@@ -164,7 +164,7 @@ STAGES = Row("Stages", (
     Panel(
         "Seconds since something moved", "Of the worker that has stood still the longest. With lag and no progress for "
         "minutes, it is stuck.", "s",
-        (Query(f"time() - {gauge(catalogue.PROGRESS, by=WORKER, how='min')}", "{{pod}} {{instance}}"),),
+        (Query(f"time() - {gauge(catalogue.PROGRESS, by=WORKER, how='min')}", NAMED),),
         link=page("SkustreamNoProgress"),
     ),
 ))  # fmt: skip
@@ -172,21 +172,20 @@ STAGES = Row("Stages", (
 PROCESS = Row("Process", (
     Panel(
         "CPU", "Cores in use, by worker. One is all that the loop can have; pictures and Kafka take more.", "short",
-        (Query(total(f"rate({named('process_cpu_seconds_total')}[$__rate_interval])", WORKER),
-               "{{pod}} {{instance}}"),),
+        (Query(total(f"rate({named('process_cpu_seconds_total')}[{WINDOW}])", WORKER), NAMED),),
     ),
     Panel(
         "Memory",
         "Resident bytes, by worker. Near the pod's limit: fewer events in flight, or a larger limit.", "bytes",
-        (Query(total(named("process_resident_memory_bytes"), WORKER), "{{pod}} {{instance}}"),),
+        (Query(total(named("process_resident_memory_bytes"), WORKER), NAMED),),
     ),
     Panel(
         "Open files", "Sockets and files, by worker. It should level off.", "short",
-        (Query(total(named("process_open_fds"), WORKER), "{{pod}} {{instance}}"),),
+        (Query(total(named("process_open_fds"), WORKER), NAMED),),
     ),
     Panel(
         "Uptime", "Since the start of the process. A saw: look at `kubectl describe pod` for why it ends.", "s",
-        (Query(f"time() - {total(named('process_start_time_seconds'), WORKER, 'min')}", "{{pod}} {{instance}}"),),
+        (Query(f"time() - {total(named('process_start_time_seconds'), WORKER, 'min')}", NAMED),),
         width=12,
     ),
     Panel(

@@ -10,12 +10,13 @@ _DEPLOYMENT = 'namespace=~"$namespace", job=~"$job"'
 
 
 def places(*, is_hidden: bool = False) -> tuple[Variable, ...]:
-    """Which Prometheus, and which workers. Outside Kubernetes there is no namespace and no pod."""
+    """Which Prometheus, workers and stages. Outside Kubernetes there is no namespace and no pod."""
     return (
         source(),
         choice("namespace", "Namespace", _INFO, is_hidden=is_hidden),
         choice("job", "Job", _INFO, 'namespace=~"$namespace"', everything=".+", is_hidden=is_hidden),
         choice("pod", "Pod", _INFO, _DEPLOYMENT, is_hidden=is_hidden),
+        choice("stage", "Stage", "skustream_events_in_flight", _DEPLOYMENT, everything=".+", is_hidden=is_hidden),
     )
 
 
@@ -28,8 +29,7 @@ PIPELINE = Board(
         causes.API, causes.MONEY, causes.FAILURES, causes.KAFKA, health.PROCESS,
     ),
     variables=(
-        *places(), choice("stage", "Stage", "skustream_events_in_flight", _DEPLOYMENT, everything=".+"),
-        CONSOLE, RUNBOOK,
+        *places(), CONSOLE, RUNBOOK,
     ),
     links=(("Console", "${console}"), ("Runbook", "${runbook}/README.md")),
     since="now-3h",

@@ -103,6 +103,15 @@ def test_variables_choose_the_source_and_the_workers(path: Path) -> None:
             assert asked[1] in (*VARIABLES, *METRICS[selector.name].label_names)
 
 
+@EVERY_BOARD
+def test_a_query_and_a_link_name_only_variables_that_the_board_has(path: Path) -> None:
+    board = read(path)
+    own = {each["name"] for each in board["templating"]["list"]} | {"__range", "__rate_interval"}
+    named = {name for found in re.findall(r"\$(?:(\w+)|\{(\w+)\})", path.read_text()) for name in found if name}
+    assert named - {"__all"} <= own
+    assert own <= named
+
+
 @EVERY_PANEL
 def test_a_panel_says_what_it_shows_in_which_unit_from_the_chosen_source(
     board: dict[str, Any], panel: dict[str, Any]
@@ -175,6 +184,12 @@ def test_links_lead_to_pages_of_the_runbook_and_to_the_console(path: Path) -> No
     assert [url for url in told if url.startswith("${console}")]
     assert {url.partition("}")[0] for url in told if url} == {"${console", "${runbook"}
     assert board["links"][0]["tags"] == ["skustream"] == board["tags"]
+
+
+def test_every_metric_is_on_a_board() -> None:
+    shown = {METRICS[each.name].name for path in PATHS for panel in panels(read(path)) for target in panel["targets"]
+             for each in selectors(target["expr"])}  # fmt: skip
+    assert {metric.name for metric in CATALOGUE} == shown
 
 
 def test_each_reason_has_a_page_where_the_board_says_so() -> None:

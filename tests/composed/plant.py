@@ -171,13 +171,15 @@ class Plant:
             **fields,
         }  # fmt: skip
 
-    def send(self, *events: dict[str, Any] | bytes | None, key: str | None = None, partition: int = -1) -> None:
+    def send(
+        self, *events: dict[str, Any] | bytes | None, key: str | None = None, partition: int = -1, to: str = "raw"
+    ) -> None:
         """Publish raw records as the PIM does, and wait until they are acknowledged."""
         assert self._producer is not None
         for event in events:
             value = json.dumps(event).encode() if isinstance(event, dict) else event
             named = key or (event["sku_id"] if isinstance(event, dict) else "unreadable")
-            self._producer.produce(self.topic("raw"), key=named, value=value, partition=partition)
+            self._producer.produce(self.topic(to), key=named, value=value, partition=partition)
         assert self._producer.flush(30) == 0
 
     def send_new(self, count: int, *, sku: str = "SKU", **fields: Any) -> list[str]:

@@ -74,6 +74,11 @@ class WorkerProcess:
         return self._port
 
     @property
+    def address(self) -> str:
+        """Its host and port, as a scraper is told them."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
     def pid(self) -> int:
         """Of the present life."""
         assert self._process is not None

@@ -3,9 +3,11 @@
 import json
 import shutil
 import signal
+import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,16 @@ from tests.services.waiting import free_ports, until
 
 INSTEAD = "apt-get update && apt-get install --yes --no-install-recommends prometheus prometheus-alertmanager"
 START_SECONDS = 60.0
+SCRAPE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is scraped: its address, its job, and what Kubernetes would put on."""
+
+    address: str
+    job: str = "skustream"
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def find(*names: str) -> str:
@@ -48,14 +60,19 @@ def open_alertmanager(folder: Path, webhook: str) -> Iterator[str]:
 
 
 @contextmanager
-def open_prometheus(folder: Path, *, target: str, rules: Path, alertmanager: str) -> Iterator[str]:
-    """A Prometheus that scrapes `target` and judges `rules` every second. Yields its address. Raises ServiceMissing."""
+def open_prometheus(folder: Path, *, targets: Sequence[Target], rules: Path, alertmanager: str) -> Iterator[str]:
+    """A Prometheus that scrapes and judges `rules` every second. Yields its address. Raises ServiceMissing."""
     binary = find("prometheus")
     (folder / "prometheus.yml").write_text(json.dumps({
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "global": {"scrape_interval": f"{SCRAPE_SECONDS:g}s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(rules)],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
-        "scrape_configs": [{"job_name": "skustream", "static_configs": [{"targets": [target]}]}],
+        "scrape_configs": [
+            {"job_name": job, "static_configs": [
+                {"targets": [target.address], "labels": dict(target.labels)} for target in targets if target.job == job
+            ]}
+            for job in {target.job for target in targets}
+        ],
     }))  # fmt: skip
     (port,) = free_ports(1)
     address = f"127.0.0.1:{port}"
@@ -71,6 +88,12 @@ def ask(address: str, path: str) -> Any:
     """An answer of Prometheus's HTTP interface."""
     with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as answer:
         return json.load(answer)["data"]
+
+
+def ask_number(address: str, expr: str) -> float | None:
+    """The one figure that an expression comes to now; None where it comes to nothing."""
+    found = ask(address, f"/api/v1/query?{urllib.parse.urlencode({'query': expr})}")["result"]
+    return float(found[0]["value"][1]) if found else None
 
 
 @contextmanager
