@@ -27,7 +27,6 @@ from tests.services.kafka import ExistingKafka
 from tests.services.prometheus import ask
 from tests.services.waiting import until
 
-# The whole stack starts inside the first test's time, and machines are shared.
 SAMPLE = ["BAG-701-TAN", "BTL-001-AMBER", "SHO-501-COBALT", "WAT-702-NAVY"]
 PARTITIONS = 6
 
