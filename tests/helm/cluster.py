@@ -19,13 +19,14 @@ DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments/"
 KINDS = {
     "v1": {"configmaps": "ConfigMap", "serviceaccounts": "ServiceAccount"},
     "apps/v1": {"deployments": "Deployment"},
+    "keda.sh/v1alpha1": {"scaledobjects": "ScaledObject"},
     "policy/v1": {"poddisruptionbudgets": "PodDisruptionBudget"},
 }
 """Group and version → plural → kind: what the smallest set of values renders."""
 
 
 def _answers(deployments: Mapping[str, Any]) -> dict[str, Any]:
-    versions = [{"groupVersion": name, "version": "v1"} for name in KINDS if "/" in name]
+    versions = [{"groupVersion": name, "version": name.partition("/")[2]} for name in KINDS if "/" in name]
     groups = [
         {"name": one["groupVersion"].partition("/")[0], "versions": [one], "preferredVersion": one} for one in versions
     ]

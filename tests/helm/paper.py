@@ -1,7 +1,8 @@
 """What is written about the chart's values, made from `values.yaml` and the settings: `python -m tests.helm.paper`.
 
-Comes in: the `# --` comments and defaults, `Settings`, docs/settings.md. Goes out: `values.schema.json`, closed, and
-`README.md`. A test compares both with what is made anew.
+Comes in: the `# --` comments and defaults, `Settings`, docs/settings.md, deploy/prometheus/rules. Goes out:
+`values.schema.json`, closed, `README.md`, and the rules as the chart carries them. A test compares all with what is
+made anew.
 """
 
 import json
@@ -15,6 +16,7 @@ import yaml
 from stream.settings import Settings
 from stream.settings.reading import environment_names
 from tests.helm.value_rules import OWN_SETTINGS, RULES
+from tests.oncall.rules import RULES as ALERTING
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm/skustream"
@@ -152,6 +154,14 @@ def schema_text() -> str:
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
+def rule_files() -> dict[Path, str]:
+    """The alerting rules inside the chart, where helm can read them: path → text."""
+    return {CHART / "files/rules" / path.name: path.read_text() for path in ALERTING}
+
+
 if __name__ == "__main__":
+    for path, text in rule_files().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
     (CHART / "values.schema.json").write_text(schema_text())
     (CHART / "README.md").write_text(readme())

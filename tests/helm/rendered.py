@@ -15,6 +15,7 @@ SETS = sorted((CHART / "ci").glob("*.yaml"))
 FULL = CHART / "ci/full-values.yaml"
 MINIMAL = CHART / "ci/minimal-values.yaml"
 STAGES = CHART / "ci/stages-values.yaml"
+SCALED = CHART / "ci/autoscaling-values.yaml"
 PROXY = CHART / "ci/proxy-values.yaml"
 LOWEST, HIGHEST = "1.29", "1.37"
 """Kubernetes: the lowest of Chart.yaml's range, and the highest whose schemas there are."""

@@ -19,8 +19,8 @@ from tests.helm.rendered import CHART, FULL, HIGHEST, LOWEST, MINIMAL, SETS, Cha
 from tests.helm.value_rules import OWN_SETTINGS, RULES, STAGE
 from tests.services.helm import ROOT, Schemas
 
-FOREIGN = {"PodMonitor"}
-"""Kinds that are not Kubernetes' own; `test_rendered.py` looks at their fields."""
+FOREIGN = {"PodMonitor", "PrometheusRule", "ScaledObject"}
+"""Kinds that are not Kubernetes' own; `test_operators.py` judges them."""
 
 
 @pytest.fixture(scope="module", params=[LOWEST, HIGHEST])

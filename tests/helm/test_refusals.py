@@ -10,6 +10,7 @@ import pytest
 from tests.helm.cluster import cluster_with
 from tests.helm.rendered import CHART, FULL, MINIMAL, SETS, STAGES, Chart, environment, of_kind, options, worker
 
+SCALED = ["autoscaling.enabled=true", "autoscaling.prometheusUrl=http://prometheus:9090"]
 PIPELINE = "stages: [{name: a, operation: remove-bg, needs: raw, makes: cut}]"
 
 
@@ -24,11 +25,15 @@ def stage(name: str, replicas: int, percent: int, most: int = 0) -> dict[str, ob
 @pytest.mark.parametrize("values", SETS, ids=lambda path: path.stem)
 def test_all_workers_together_keep_the_contract_at_their_most(chart: Chart, values: Path) -> None:
     total = Fraction(0)
+    most = {
+        one["spec"]["scaleTargetRef"]["name"]: one["spec"]["maxReplicaCount"]
+        for one in of_kind(chart.objects(values), "ScaledObject")
+    }
     for one in of_kind(chart.objects(values), "Deployment"):
         (container,) = one["spec"]["template"]["spec"]["containers"]
         if container["name"] == "worker":
             share = Fraction(environment(container)["SKUSTREAM_QUOTA_SHARE"])
-            total += share * one["spec"]["replicas"]
+            total += share * (most.get(one["metadata"]["name"]) or one["spec"]["replicas"])
             assert one["spec"]["strategy"] in (
                 {"type": "Recreate"}, {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
             )  # fmt: skip
@@ -73,7 +78,13 @@ REFUSALS: list[tuple[list[str], str]] = [
     (["quota.percent=50", as_value("stages", [stage("upscale", 1, 51)])], "add up to 51, more than quota.percent (50)"),
     (["replicas=61"], "all stages: 100 % of 60 requests for 61 workers is less than one request each"),
     ([as_value("stages", [stage("upscale", 1, 1)])], "upscale: 1 % of 60 requests for 1 workers is less than one"),
-    (["autoscaling.enabled=true"], "autoscaling"),
+    (["autoscaling.enabled=true"], "autoscaling.prometheusUrl is not set: http://prometheus.monitoring:9090"),
+    ([*SCALED, "maxReplicas=1"], "the contract has room for one worker only: raise maxReplicas"),
+    ([*SCALED, "autoscaling.requestsPerWorker=40"], "the contract has room for one worker only"),
+    ([*SCALED, "maxReplicas=61"], "100 % of 60 requests for 61 workers is less than one request each"),
+    (["autoscaling.prometheusUrl=prometheus:9090"], "autoscaling.prometheusUrl"),
+    (["autoscaling.minReplicas=0"], "minReplicas"),
+    ([as_value("prometheusRule.runbookUrl", "https://a.example/ b")], "prometheusRule.runbookUrl"),
     (["settings.quota_share=1/2"], "quota_share"),
     (["settings.quota_starts_closed=false"], "quota_starts_closed"),
     (["quota.percent=101"], "quota.percent"),
@@ -176,6 +187,9 @@ def upgrade(
         ([], [as_value("pipeline", PIPELINE)], "stages change from remove-bg,upscale,lifestyle,thumbnails to a"),
         ([], [as_value("pipeline", PIPELINE), "updateStrategy=Recreate"], ""),
         ([as_value("pipeline", PIPELINE)], [as_value("pipeline", PIPELINE.replace("cut", "other"))], ""),
+        (["replicas=2", "maxReplicas=3"], [*SCALED, "maxReplicas=3"], ""),
+        (["replicas=2"], [*SCALED, "maxReplicas=3"], "to 100/300, and the autoscaler may add new workers beside old"),
+        (["replicas=2"], [*SCALED, "maxReplicas=3", "updateStrategy=Recreate"], ""),
     ],
 )  # fmt: skip
 def test_an_upgrade_that_could_break_a_law_is_refused_where_the_cluster_can_be_asked(

@@ -281,7 +281,7 @@ def test_what_selects_pods_selects_those_and_no_others(chart: Chart, values: Pat
     for one in of_kind(objects, "PodMonitor"):
         assert selected(one["spec"]["selector"]["matchLabels"]) == workers
         (endpoint,) = one["spec"]["podMetricsEndpoints"]
-        assert endpoint == {"port": "http", "path": "/metrics", "interval": "15s"}
+        assert endpoint == {"port": "http", "path": "/metrics", "interval": "15s" if values == FULL else "30s"}
         assert one["apiVersion"] == "monitoring.coreos.com/v1"
         assert one["spec"].keys() == {"selector", "podMetricsEndpoints"}
     for one in of_kind(objects, "NetworkPolicy"):

