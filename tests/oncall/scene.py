@@ -38,7 +38,7 @@ MISCHIEF: list[dict[str, Any]] = [
     {"kind": "never-ends", "match": {"url": "/STUCK-"}},
 ]
 SEEN = {
-    "completed ones": ('skustream_events_finished_total{outcome="completed"}', 12),
+    "completed ones": ('skustream_events_finished_total{outcome="completed"}', 6),
     "a superseded one": ('skustream_events_finished_total{outcome="superseded"}', 1),
     "one put off": ('skustream_events_finished_total{outcome="postponed"}', 1),
     "backfill": ('skustream_events_finished_total{outcome="completed", priority="backfill"}', 1),
@@ -64,6 +64,8 @@ class Scene:
     began: float
     first_alert: list[dict[str, Any]] = field(default_factory=list)
     """What the pager was told while only the account was empty."""
+    first_seconds: float = 0.0
+    """How long that took."""
     rules: list[dict[str, Any]] = field(default_factory=list)
     ended: float = 0.0
 
@@ -134,7 +136,7 @@ def open_scene(plant: Plant, folder: Path) -> Iterator[Scene]:
         scene = Scene(prometheus, time.time())
         _wait(prometheus, "the first scrapes", f"sum(up) == {len(workers) * len(JOBS)}")
         _run_out_of_credits(plant, told)
-        scene.first_alert = list(told)
+        scene.first_alert, scene.first_seconds = list(told), time.time() - scene.began
         _misbehave(plant)
         for what, (expr, least) in SEEN.items():
             _wait(prometheus, what, f"count(sum by (job) ({expr}) >= {least}) == {len(JOBS)}")

@@ -24,6 +24,8 @@ from tests.services.s3 import S3Server
 pytestmark = [pytest.mark.kafka, pytest.mark.s3, pytest.mark.timeout(600)]
 BOARDS = {path.stem: json.loads(path.read_text()) for path in sorted((GRAFANA / "dashboards").glob("*.json"))}
 EVERY_BOARD = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+SOONEST_SECONDS = 60.0
+"""The shortest `for` of the others: after it, on a busy machine, they are right to ring, too."""
 CHOICES: dict[str, dict[str, list[str]]] = {
     "everything": {},
     "all named": {"namespace": ["shop"], "job": [JOBS[0]], "pod": ["worker-1", "worker-2"], "stage": [*STAGES]},
@@ -63,7 +65,8 @@ def test_an_account_without_credits_wakes_somebody_and_lets_them_sleep_again(sce
     assert {each["labels"]["severity"] for each in told} == {"critical"}
     (page,) = {each["annotations"]["runbook_url"] for each in told}
     assert (RUNBOOK.parents[1] / page).exists()
-    assert {each["labels"]["alertname"] for each in scene.first_alert} == {OUT_OF_CREDITS}
+    others = {each["labels"]["alertname"] for each in scene.first_alert} - {OUT_OF_CREDITS}
+    assert not others or scene.first_seconds >= SOONEST_SECONDS, others
 
 
 def test_every_rule_is_well_after_such_an_evening(scene: Scene) -> None:
