@@ -10,7 +10,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ import structlog
 
 from stream.broker.link import KafkaLink, LinkSettings
 from stream.broker.port import LinkListener
+from stream.broker.rights import demand_rights
 from stream.core.clock import Clock, SystemClock
 from stream.doors import downloads_of, endpoints_of, entry_reader_of, open_api, prices_of, quota_of, store_of
 from stream.images.inspect import ImageLimits
@@ -32,6 +33,7 @@ from stream.metrics.port import Recorder
 from stream.metrics.prometheus import PrometheusRecorder
 from stream.metrics.server import HealthServer
 from stream.pipeline import Pipeline, Stage, load_pipeline
+from stream.roles import Kind, Role, grants
 from stream.runtime.balance import BalanceWatch
 from stream.runtime.environment import Environment
 from stream.runtime.floodgate import FloodGate
@@ -53,6 +55,7 @@ from stream.topics import Topics
 
 log = structlog.get_logger(__name__)
 
+RIGHTS_SECONDS = 10.0
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
 
@@ -104,6 +107,7 @@ async def open_worker(settings: Settings, stages: Sequence[str]) -> AsyncIterato
     async with AsyncExitStack() as stack:
         desk = await _open_desk(settings, pipeline, topics, environment, clock, recorder, stack)
         crews = [_crew(stage, desk, settings, environment) for stage in chosen]
+        await asyncio.to_thread(_demand_rights, settings, pipeline, topics, [stage.name for stage in chosen])
         process = Process(
             crews,
             environment,
@@ -125,6 +129,16 @@ async def open_worker(settings: Settings, stages: Sequence[str]) -> AsyncIterato
             store=settings.store, delivery=settings.delivery.value,
         )  # fmt: skip
         yield OpenWorker(process, f"http://{health.host}:{health.port}")
+
+
+def _demand_rights(settings: Settings, pipeline: Pipeline, topics: Topics, stages: Sequence[str]) -> None:
+    """What a worker would only find out when its first event came. Ids for transactions are tried by the links."""
+    wanted = [
+        replace(each, operations=tuple(one for one in each.operations if one in {"Read", "Write"}))
+        for each in grants(Role.WORKER, topics, pipeline, stages)
+        if each.kind is not Kind.TRANSACTIONAL_ID
+    ]
+    demand_rights(settings.kafka_client(), wanted, timeout_seconds=RIGHTS_SECONDS)
 
 
 async def _open_desk(

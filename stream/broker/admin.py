@@ -4,25 +4,25 @@ Comes in: the plans of `Topics`. Goes out: what was created, and findings with a
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined] # re-exported, unmarked
 from confluent_kafka.cimpl import NewTopic
 
+from stream.broker.refusals import answered, cause_of, misfit, principal_of
 from stream.broker.rules import SIZE, Finding, TopicState, judge, number_of
-from stream.core.errors import Misconfigured, Resource, Unavailable
+from stream.roles import Grant, Kind
 from stream.topics import TopicPlan, Topics, letter_bytes_of, retry_bytes_of
 
 TIMEOUT_SECONDS = 30.0
 CLUSTER_DEFAULT = -1
 """A replication factor left to the cluster's `default.replication.factor`."""
+NOT_OURS = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED})
 _CHATTER = logging.getLogger("librdkafka")
-
-Answer = TypeVar("Answer")
 
 
 class Done(StrEnum):
@@ -60,11 +60,11 @@ def create_topics(
     Raises `Misconfigured` (options librdkafka refuses), `Unavailable(broker)`.
     """
     admin = open_admin(client)
-    existing = _existing(admin, TIMEOUT_SECONDS)
+    existing = _existing(admin, client, TIMEOUT_SECONDS)
     missing = [plan for plan in plans if plan.name not in existing]
     made = {plan.name: Creation(plan.name, Done.EXISTS) for plan in plans}
     if missing:
-        sizes = _sizes(plans, _states(admin, set(made), TIMEOUT_SECONDS))
+        sizes = _sizes(plans, _states(admin, client, set(made), TIMEOUT_SECONDS))
         wanted = [
             NewTopic(
                 plan.name, 1 if plan.is_read_whole else partitions, replication_factor, config=_limits(plan, sizes)
@@ -75,7 +75,7 @@ def create_topics(
             wanted, operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS, validate_only=dry_run
         )
         for name, answer in answers.items():
-            made[name] = _creation(name, answer, Done.WOULD_CREATE if dry_run else Done.CREATED)
+            made[name] = _creation(name, answer, Done.WOULD_CREATE if dry_run else Done.CREATED, principal_of(client))
     return [made[plan.name] for plan in plans]
 
 
@@ -100,13 +100,18 @@ def _limits(plan: TopicPlan, sizes: tuple[int, int]) -> dict[str, str]:
     return {**plan.limits, SIZE: str(max(int(plan.limits[SIZE]), least_bytes))}
 
 
-def _creation(name: str, answer: Any, success: Done) -> Creation:
+def _creation(name: str, answer: Any, success: Done, principal: str) -> Creation:
     try:
         answer.result(TIMEOUT_SECONDS)
     except KafkaException as error:
         cause = cause_of(error)
         if cause.code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return Creation(name, Done.EXISTS)
+        if cause.code() in NOT_OURS:
+            way_out = Grant(Kind.TOPIC, name, ("Create",)).command(principal)
+            return Creation(
+                name, Done.REFUSED, f"Create is not allowed to {principal}; an administrator types: {way_out}"
+            )
         return Creation(name, Done.REFUSED, cause.str())
     return Creation(name, success)
 
@@ -116,14 +121,9 @@ def count_brokers(client: Mapping[str, Any], *, timeout_seconds: float) -> int:
 
     Raises `Misconfigured` (options librdkafka refuses), `Unavailable(broker)` with the line's own trouble.
     """
-    troubles: list[KafkaError] = []
-    admin = open_admin({**client, "error_cb": troubles.append})
-    try:
-        return len(admin.list_topics(timeout=timeout_seconds).brokers)
-    except KafkaException as error:
-        admin.poll(0)  # now the callback is told why
-        cause = troubles[0] if troubles else cause_of(error)
-        raise Unavailable(Resource.BROKER, f"Kafka does not answer: {cause.str()}") from None
+    admin = open_admin(client)
+    seen = answered(lambda seconds: admin.list_topics(timeout=seconds), client, timeout_seconds=timeout_seconds)
+    return len(seen.brokers)
 
 
 def check_topics(
@@ -135,7 +135,7 @@ def check_topics(
     """
     admin = open_admin(client)
     names = {plan.name for plan in topics.plans(between)}
-    return judge(_states(admin, names, timeout_seconds or TIMEOUT_SECONDS), topics, between)
+    return judge(_states(admin, client, names, timeout_seconds or TIMEOUT_SECONDS), topics, between)
 
 
 def open_admin(client: Mapping[str, Any]) -> AdminClient:
@@ -146,23 +146,44 @@ def open_admin(client: Mapping[str, Any]) -> AdminClient:
     try:
         return AdminClient({**client}, logger=_CHATTER)
     except KafkaException as error:
-        raise Misconfigured(f"kafka: {cause_of(error).str()}") from None
+        raise misfit(error) from None
 
 
-def _existing(admin: AdminClient, timeout_seconds: float) -> dict[str, Any]:
-    return dict(_asked(lambda: admin.list_topics(timeout=timeout_seconds)).topics)
+def _existing(admin: AdminClient, client: Mapping[str, Any], timeout_seconds: float) -> dict[str, Any]:
+    """By name; topics that this user may not describe are as good as none to it."""
+    seen = answered(lambda seconds: admin.list_topics(timeout=seconds), client, timeout_seconds=timeout_seconds)
+    return dict(seen.topics)
 
 
-def _states(admin: AdminClient, names: set[str], timeout_seconds: float) -> dict[str, TopicState]:
-    existing = {name: topic for name, topic in _existing(admin, timeout_seconds).items() if name in names}
+def _states(
+    admin: AdminClient, client: Mapping[str, Any], names: set[str], timeout_seconds: float
+) -> dict[str, TopicState]:
+    existing = {name: topic for name, topic in _existing(admin, client, timeout_seconds).items() if name in names}
+    hidden = {name: TopicState(0, 0, is_hidden=True) for name in _hidden(admin, names - set(existing), timeout_seconds)}
     if not existing:
-        return {}
+        return hidden
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in existing]
     answers = {
         resource.name: answer
         for resource, answer in admin.describe_configs(resources, request_timeout=timeout_seconds).items()
     }
-    return {name: _state(topic, answers[name], timeout_seconds) for name, topic in existing.items()}
+    return hidden | {name: _state(topic, answers[name], timeout_seconds) for name, topic in existing.items()}
+
+
+def _hidden(admin: AdminClient, names: set[str], timeout_seconds: float) -> list[str]:
+    """Those that are there, or may be, and that this user may not see: not the same as missing."""
+    if not names:
+        return []
+    asked = admin.describe_topics(TopicCollection(sorted(names)), request_timeout=timeout_seconds)
+    return [name for name, answer in asked.items() if _refusal(answer) == KafkaError.TOPIC_AUTHORIZATION_FAILED]
+
+
+def _refusal(answer: Any) -> int | None:
+    try:
+        answer.result()
+    except KafkaException as error:
+        return cause_of(error).code()
+    return None
 
 
 def _state(topic: Any, answer: Any, timeout_seconds: float) -> TopicState:
@@ -174,17 +195,3 @@ def _state(topic: Any, answer: Any, timeout_seconds: float) -> TopicState:
         return TopicState(len(partitions), copies, unreadable=cause_of(error).str())
     config = {name: entry.value for name, entry in entries.items() if entry.value is not None}
     return TopicState(len(partitions), copies, config)
-
-
-def _asked(call: Callable[[], Answer]) -> Answer:
-    try:
-        return call()
-    except KafkaException as error:
-        raise Unavailable(Resource.BROKER, f"Kafka does not answer: {cause_of(error).str()}") from None
-
-
-def cause_of(error: KafkaException) -> KafkaError:
-    """What librdkafka says inside its exception."""
-    cause = error.args[0]
-    assert isinstance(cause, KafkaError)  # noqa: S101 - the client's promise
-    return cause

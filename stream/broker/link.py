@@ -22,8 +22,10 @@ from stream.broker.port import (
     OutRecord,
     Partition,
 )
+from stream.broker.refusals import FORBIDDEN, not_allowed
 from stream.broker.words import Caught, committed_of, ends_in, partitions_of, record_of
 from stream.core.errors import Resource, Unavailable
+from stream.roles import Grant, Kind
 
 log = structlog.get_logger(__name__)
 _CHATTER = logging.getLogger("librdkafka")
@@ -223,6 +225,9 @@ class KafkaLink:
         try:
             self._producer.init_transactions(self._settings.transaction_timeout_seconds * 3)
         except KafkaException as error:
+            if error.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+                grant = Grant(Kind.TRANSACTIONAL_ID, f"{self._settings.group}.", ("Write",), is_prefix=True)
+                raise not_allowed(self._settings.options, grant) from None
             message = f"no transactions at {self._settings.options.get('bootstrap.servers')}: {error.args[0].str()}"
             raise Unavailable(Resource.BROKER, message) from None
 
@@ -288,6 +293,11 @@ class KafkaLink:
             return record_of(read)
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name for it
             self._listener.drained(Partition(read.topic(), read.partition()), read.offset())
+        elif error.code() in FORBIDDEN:
+            kind = FORBIDDEN[error.code()]
+            name = read.topic() if kind is Kind.TOPIC else self._settings.group
+            refusal = not_allowed(self._settings.options, Grant(kind, name or "?", ("Read",)))
+            log.error("kafka-refuses", cause=str(refusal))
         else:
             log.warning("consumer-error", cause=error.str())
         return None

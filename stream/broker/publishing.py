@@ -13,7 +13,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream.broker.port import OutRecord
-from stream.core.errors import Misconfigured
+from stream.broker.refusals import misfit, unwritten
 
 DELIVERY_SECONDS = 60.0
 """A record that no broker took for so long has failed."""
@@ -61,15 +61,20 @@ def publish(
     try:
         producer = Producer({**client, **ours}, logger=_CHATTER)
     except KafkaException as error:
-        raise Misconfigured(f"kafka: {error.args[0].str()}") from None
-    return _Sending(producer, on_progress, told_to_stop).run(records)
+        raise misfit(error) from None
+    return _Sending(producer, client, on_progress, told_to_stop).run(records)
 
 
 class _Sending:
     def __init__(
-        self, producer: Producer, on_progress: Callable[[int], None] | None, told_to_stop: Callable[[], bool]
+        self,
+        producer: Producer,
+        client: Mapping[str, Any],
+        on_progress: Callable[[int], None] | None,
+        told_to_stop: Callable[[], bool],
     ) -> None:
         self._producer = producer
+        self._client = client
         self._on_progress = on_progress
         self._told_to_stop = told_to_stop
         self._done = Published()
@@ -98,7 +103,7 @@ class _Sending:
             if error is None:
                 self._done.acknowledged += 1
             elif error.code() not in _NOT_SENT:
-                self._fail(position, error)
+                self._fail(position, record, error)
 
         while not self._told_to_stop():
             try:
@@ -109,15 +114,15 @@ class _Sending:
                 self._producer.poll(0.2)
                 self._tell()
             except KafkaException as error:
-                self._fail(position, error.args[0])
+                self._fail(position, record, error.args[0])
                 return
             else:
                 self._producer.poll(0)
                 return
 
-    def _fail(self, position: int, error: KafkaError) -> None:
+    def _fail(self, position: int, record: OutRecord, error: KafkaError) -> None:
         self._done.failed.append(position)
-        self._done.failures[f"{error.name()}: {error.str()}"] += 1
+        self._done.failures[unwritten(error, self._client, record.topic)] += 1
 
     def _tell(self) -> None:
         if self._on_progress is not None:

@@ -44,6 +44,8 @@ class TopicState:
     config: Mapping[str, str] = field(default_factory=dict)
     unreadable: str = ""
     """Why the configuration could not be read (rights)."""
+    is_hidden: bool = False
+    """This user may not even see whether it is there; nothing else is known."""
 
 
 def judge(states: Mapping[str, TopicState], topics: Topics, between: Sequence[str]) -> list[Finding]:
@@ -54,15 +56,20 @@ def judge(states: Mapping[str, TopicState], topics: Topics, between: Sequence[st
         if state is None:
             found.append(Finding(Level.ERROR, plan.name, f"missing ({plan.purpose})", "skustream topics create"))
             continue
+        if state.is_hidden:
+            way_out = "grant Describe and DescribeConfigs on it, then check again"
+            found.append(Finding(Level.ERROR, plan.name, "this user may not see whether it exists", way_out))
+            continue
         found += _judge_copies(plan.name, state)
         if state.unreadable:
             message = f"its configuration cannot be read: {state.unreadable}"
             found.append(Finding(Level.ERROR, plan.name, message, "grant DescribeConfigs on it, then check again"))
         else:
             found += _judge_config(plan, state)
-    found += _judge_retries(states, topics, between)
-    found += _judge_letters(states, topics, between)
-    found += _judge_partitions(states, topics, between)
+    seen = {name: state for name, state in states.items() if not state.is_hidden}
+    found += _judge_retries(seen, topics, between)
+    found += _judge_letters(seen, topics, between)
+    found += _judge_partitions(seen, topics, between)
     return found
 
 

@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream.broker.port import InRecord, Partition
+from stream.broker.refusals import answered, misfit, not_allowed
 from stream.broker.words import record_of
-from stream.core.errors import Misconfigured, Resource, Unavailable
+from stream.core.errors import Resource, Unavailable
+from stream.roles import Grant, Kind
 
 GROUP = "skustream-scan"
 """librdkafka wants a name; nobody ever joins it."""
@@ -24,8 +26,6 @@ TIMEOUT_SECONDS = 30.0
 POLL_SECONDS = 0.2
 BATCH_RECORDS = 2_000
 _CHATTER = logging.getLogger("librdkafka")
-
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,20 @@ class Scanner:
         try:
             self._consumer = Consumer({"fetch.wait.max.ms": 50, **client, **ours}, logger=_CHATTER)
         except KafkaException as error:
-            raise Misconfigured(f"kafka: {_cause(error).str()}") from None
+            raise misfit(error) from None
+        self._client = client
         self._batch_records = batch_records
         self._next: dict[Partition, int] = {}
 
     def spans(self, topics: Collection[str]) -> dict[Partition, Span]:
-        """What the partitions of those topics hold that exist."""
-        known = _asked(lambda: self._consumer.list_topics(timeout=TIMEOUT_SECONDS)).topics
+        """What the partitions of those topics hold that exist.
+
+        A topic that this user may not see raises, too: taken for missing, its events would be taken for none.
+        """
+        known = self._asked(lambda seconds: self._consumer.list_topics(timeout=seconds)).topics
+        for topic in topics:
+            if topic not in known:
+                self._look_for(topic)
         partitions = [
             Partition(topic, number) for topic in topics if topic in known for number in known[topic].partitions
         ]
@@ -139,32 +146,27 @@ class Scanner:
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name for it
             # Markers of transactions take offsets and are no records: only this news tells that they were passed.
             self._next[Partition(read.topic(), read.partition())] = read.offset()
-        elif error.fatal() or error.code() in REFUSALS:
+        elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise not_allowed(self._client, Grant(Kind.TOPIC, read.topic(), ("Read",)))
+        elif error.fatal():
             raise Unavailable(Resource.BROKER, f"Kafka refuses to be read: {error.str()}")
         return None
 
+    def _look_for(self, topic: str) -> None:
+        """Whether it is missing, or only hidden from this user."""
+        seen = self._asked(lambda seconds: self._consumer.list_topics(topic, timeout=seconds)).topics[topic]
+        if seen.error is not None and seen.error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise not_allowed(self._client, Grant(Kind.TOPIC, topic, ("Describe",)))
+
     def _span(self, partition: Partition) -> Span:
         asked = TopicPartition(partition.topic, partition.number)
-        low, high = _asked(lambda: self._consumer.get_watermark_offsets(asked, timeout=TIMEOUT_SECONDS))
+        low, high = self._asked(lambda seconds: self._consumer.get_watermark_offsets(asked, timeout=seconds))
         return Span(low, high)
 
     def _offsets_at(self, spans: Mapping[Partition, Span], timestamp_ms: int) -> dict[Partition, int]:
         asked = [TopicPartition(each.topic, each.number, timestamp_ms) for each in spans]
-        answers = _asked(lambda: self._consumer.offsets_for_times(asked, timeout=TIMEOUT_SECONDS))
+        answers = self._asked(lambda seconds: self._consumer.offsets_for_times(asked, timeout=seconds))
         return {Partition(each.topic, each.partition): each.offset for each in answers if each.offset >= 0}
 
-
-REFUSALS = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError._AUTHENTICATION})  # noqa: SLF001 - as above
-
-
-def _asked(call: Callable[[], Answer]) -> Answer:
-    try:
-        return call()
-    except KafkaException as error:
-        raise Unavailable(Resource.BROKER, f"Kafka does not answer: {_cause(error).str()}") from None
-
-
-def _cause(error: KafkaException) -> KafkaError:
-    cause = error.args[0]
-    assert isinstance(cause, KafkaError)  # noqa: S101 - the client's promise
-    return cause
+    def _asked(self, call: Callable[[float], Any]) -> Any:
+        return answered(call, self._client, timeout_seconds=TIMEOUT_SECONDS)

@@ -11,7 +11,9 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream.broker.port import OutRecord
-from stream.core.errors import Misconfigured, Resource, StreamError, Unavailable
+from stream.broker.refusals import misfit, not_allowed, unwritten
+from stream.core.errors import Resource, StreamError, Unavailable
+from stream.roles import Grant, Kind
 
 TIMEOUT_SECONDS = 20.0
 """Of a transaction: what it holds becomes visible, or is given up."""
@@ -76,7 +78,7 @@ class Transactions:
         try:
             return Producer(self._options, logger=_CHATTER)
         except KafkaException as error:
-            raise Misconfigured(f"kafka: {error.args[0].str()}") from None
+            raise misfit(error) from None
 
     def write(self, groups: Sequence[Sequence[OutRecord]]) -> None:
         """Write all records of all groups at once; without transactions, the first of each group first, and so on.
@@ -108,7 +110,7 @@ class Transactions:
 
     def _acknowledged(self, records: Sequence[tuple[int, OutRecord]]) -> dict[int, str]:
         """Produce and wait; why some failed, by their numbers. Raises `Fenced`, `Unavailable`."""
-        errors: dict[int, KafkaError] = {}
+        errors: dict[int, tuple[KafkaError, str]] = {}
         for number, record in records:
             self._produce(number, record, errors)
         try:
@@ -118,21 +120,21 @@ class Transactions:
             if isinstance(cause, KafkaException):
                 raise _meaning(cause.args[0]) from None
             raise Unavailable(Resource.BROKER, str(error)) from None
-        for failed in errors.values():
+        for failed, _ in errors.values():
             if failed.code() in _FENCED or failed.fatal():
                 raise _meaning(failed)
             if failed.code() in _PASSING:
                 raise Unavailable(Resource.BROKER, f"Kafka did not take a record in time: {failed.str()}")
         return {
-            number: f"{failed.name()}: {failed.str()}"
-            for number, failed in errors.items()
+            number: unwritten(failed, self._options, topic)
+            for number, (failed, topic) in errors.items()
             if failed.code() not in _PURGED
         }
 
-    def _produce(self, number: int, record: OutRecord, errors: dict[int, KafkaError]) -> None:
+    def _produce(self, number: int, record: OutRecord, errors: dict[int, tuple[KafkaError, str]]) -> None:
         def acknowledged(error: KafkaError | None, _message: Message) -> None:
-            if error is not None and (number not in errors or errors[number].code() in _PURGED):
-                errors[number] = error
+            if error is not None and (number not in errors or errors[number][0].code() in _PURGED):
+                errors[number] = (error, record.topic)
 
         while True:
             try:
@@ -161,6 +163,9 @@ class Transactions:
             else:
                 return
         assert cause is not None  # noqa: S101 - it was tried
+        if cause.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+            grant = Grant(Kind.TRANSACTIONAL_ID, str(self._options["transactional.id"]), ("Write",))
+            raise not_allowed(self._options, grant)
         meaning = _meaning(cause)
         raise Undecided(str(meaning)) if is_end and not isinstance(meaning, Fenced) else meaning
 

@@ -15,6 +15,7 @@ from stream.checkup.store import check_store
 from stream.core.clock import SystemClock
 from stream.core.deadline import Deadline
 from stream.core.errors import Misconfigured, StreamError, Unavailable
+from stream.roles import Role
 from stream.settings import Settings
 
 Part = Callable[[], Awaitable[list[Finding]]]
@@ -22,12 +23,13 @@ Part = Callable[[], Awaitable[list[Finding]]]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is asked. `part_seconds`: how long each part outside may take."""
+    """What is asked. `part_seconds`: how long each part outside may take. `role`: whose rights with Kafka."""
 
     offline: bool = False
     api: bool = True
     part_seconds: float = 15.0
     with_defaults: bool = False
+    role: Role = Role.WORKER
 
 
 async def examine(settings: Settings, scope: Scope) -> list[Finding]:
@@ -43,7 +45,7 @@ async def examine(settings: Settings, scope: Scope) -> list[Finding]:
         (
             Area.KAFKA,
             settings.kafka_bootstrap_servers,
-            lambda: asyncio.to_thread(check_kafka, settings, pipeline, deadline),
+            lambda: asyncio.to_thread(check_kafka, settings, pipeline, scope.role, deadline),
         ),
         (Area.STORE, settings.store, lambda: check_store(settings)),
         (Area.API, settings.pixelapi_key if scope.api else None, lambda: check_api(settings, pipeline, book, clock)),

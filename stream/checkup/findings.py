@@ -62,7 +62,7 @@ def wrong(area: Area, error: Misconfigured) -> list[Finding]:
 
 
 UNAVAILABLE_WAYS_OUT = {
-    Resource.BROKER: "look at KAFKA_BOOTSTRAP_SERVERS, SKUSTREAM_KAFKA_*, the network and the brokers",
+    Resource.BROKER: "see SKUSTREAM_KAFKA_* in docs/settings.md, and docs/security.md",
     Resource.STORE: "look at SKUSTREAM_STORE, AWS_*, the bucket, its rights and the endpoint",
     Resource.DISK: "free space, or give the folder to this user",
     Resource.API_OUTAGE: "look at PIXELAPI_BASE and the way out of this network; or wait",

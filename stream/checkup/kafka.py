@@ -4,10 +4,11 @@ Comes in: settings and the pipeline. Goes out: findings. Blocking, as the admin 
 """
 
 from stream.broker import admin, rules
-from stream.broker.rights import Needs, check_rights
+from stream.broker.rights import ask_rights, check_rights
 from stream.checkup.findings import Area, Finding, Mark
 from stream.core.deadline import Deadline
 from stream.pipeline import Pipeline
+from stream.roles import Grant, Kind, Role, grants
 from stream.settings import Delivery, Settings
 from stream.topics import Topics
 
@@ -20,11 +21,13 @@ MARKS = {
 }
 
 
-def check_kafka(settings: Settings, pipeline: Pipeline | None, deadline: Deadline) -> list[Finding]:
-    """Without a pipeline (its file is wrong) only the topics that every pipeline has. Raises `Unavailable(broker)`."""
+def check_kafka(settings: Settings, pipeline: Pipeline | None, role: Role, deadline: Deadline) -> list[Finding]:
+    """Topics, and what `role` must be allowed. Without a pipeline (its file is wrong) only the topics that all have.
+
+    Raises `Unavailable(broker)`.
+    """
     client, topics = settings.kafka_client(), Topics(settings.topic_prefix)
     between = [] if pipeline is None else pipeline.topics_between(topics)
-    groups = [] if pipeline is None else [topics.group(stage.name) for stage in pipeline.stages]
 
     brokers = admin.count_brokers(client, timeout_seconds=_left(deadline))
     answer = f"{settings.kafka_bootstrap_servers} answers: {brokers} broker{'' if brokers == 1 else 's'}"
@@ -32,15 +35,32 @@ def check_kafka(settings: Settings, pipeline: Pipeline | None, deadline: Deadlin
     judged = admin.check_topics(client, topics, between, timeout_seconds=_left(deadline))
     if not judged:
         found.append(Finding(Mark.OK, Area.KAFKA, f"{len(topics.plans(between))} topics in order"))
-    needs = Needs(
-        reads=[*topics.entries(), *between, *topics.retries()],
-        writes=[*between, *topics.retries(), topics.completed, topics.dead_letter],
-        groups=groups,
-        writes_in_transactions=settings.delivery is Delivery.EXACTLY_ONCE,
-        id_prefix=f"{settings.topic_prefix}.",
-    )
-    judged += check_rights(client, needs, timeout_seconds=_left(deadline))
+    if pipeline is not None:
+        needs = _needed(settings, role, topics, pipeline)
+        rights = check_rights(client, needs, timeout_seconds=_left(deadline))
+        judged += rights
+        if not rights:
+            found.append(Finding(Mark.OK, Area.KAFKA, f"this user has every right of a {role} ({len(needs)} asked)"))
+        if role is Role.WORKER and not rights:
+            found += _may_not_replay(settings, topics, pipeline, deadline)
     return found + [_finding(each) for each in judged]
+
+
+def _needed(settings: Settings, role: Role, topics: Topics, pipeline: Pipeline) -> list[Grant]:
+    """Without transactions (at-least-once) nobody needs an id for them."""
+    is_atomic = settings.delivery is Delivery.EXACTLY_ONCE
+    return [each for each in grants(role, topics, pipeline) if is_atomic or each.kind is not Kind.TRANSACTIONAL_ID]
+
+
+def _may_not_replay(settings: Settings, topics: Topics, pipeline: Pipeline, deadline: Deadline) -> list[Finding]:
+    """Good to know, and as it should be: letters are put back by another user than the worker's."""
+    needs = _needed(settings, Role.OPERATOR, topics, pipeline)
+    told = ask_rights(settings.kafka_client(), needs, timeout_seconds=_left(deadline), patience_seconds=0)
+    if not told.missing:
+        return []
+    names = ", ".join(dict.fromkeys(each.name for each in told.missing))
+    what = f"this user may not replay or discard letters (no right, or not every one, on {names})"
+    return [Finding(Mark.INFO, Area.KAFKA, what, "nothing to do, unless it should: skustream check --role operator")]
 
 
 def _left(deadline: Deadline) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream.cli.front import AsJson, Config, PipelineFile, Servers, TopicPrefix, say_json
+from stream.cli.topics import role_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,8 @@ EXAMPLES = """Examples:
   skustream check --offline --pipeline my-pipeline.yaml
 
   skustream check --no-api --json
+
+  skustream check --no-api --role operator
 
 Exit codes, the first that applies: 2 settings, pipeline file or price book wrong; 3 something did not answer;
 1 something answered and is not as it must be; 0 all fine, warnings included.
@@ -37,6 +40,9 @@ def check(
         bool, typer.Option("--no-api", help="Leave PixelAPI alone: its questions cost requests.")
     ] = False,
     show_defaults: Annotated[bool, typer.Option("--all", help="Show settings at their defaults, too.")] = False,
+    role: Annotated[
+        str, typer.Option(help="Whose rights with Kafka: worker, topics, pim, submit, reader or operator.")
+    ] = "worker",
     timeout: Annotated[float, typer.Option(min=1, max=600, help="Seconds for each of Kafka, store and API.")] = 15,
     config: Config = None,
     pipeline: PipelineFile = None,
@@ -53,7 +59,8 @@ def check(
     found, scrub = _findings(
         {"config": config, "pipeline": pipeline, "kafka_bootstrap_servers": bootstrap_servers,
          "topic_prefix": topic_prefix, "store": store},
-        {"offline": offline, "api": not no_api, "part_seconds": timeout, "with_defaults": show_defaults},
+        {"offline": offline, "api": not no_api, "part_seconds": timeout, "with_defaults": show_defaults,
+         "role": role_of(role)},
     )  # fmt: skip
     from stream.checkup.findings import exit_code  # noqa: PLC0415 - help stays quick
 

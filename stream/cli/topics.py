@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from stream.broker.admin import Creation
     from stream.broker.rules import Finding
     from stream.pipeline import Pipeline
+    from stream.roles import Role
     from stream.settings import Settings
     from stream.topics import Topics
 
@@ -65,6 +66,44 @@ def check(
     found = admin.check_topics(settings.kafka_client(), names, map_.topics_between(names))
     _tell_found(found, as_json=as_json)
     raise typer.Exit(Exit.FAILED if any(finding.level is Level.ERROR for finding in found) else Exit.OK)
+
+
+@app.command(epilog="Example: skustream topics acls --role worker --principal User:skustream")
+def acls(
+    *,
+    role: Annotated[str, typer.Option(help="worker, topics, pim, submit, reader or operator.")],
+    principal: Annotated[str, typer.Option(help="Whom they are for, as the broker names it.")] = "User:...",
+    stage: Annotated[
+        list[str] | None, typer.Option("--stage", metavar="NAME", help="Of a worker that runs only this; repeatable.")
+    ] = None,
+    config: Config = None,
+    pipeline: PipelineFile = None,
+    topic_prefix: TopicPrefix = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say the least rights a role needs, as commands for an administrator. Asks nobody, changes nothing."""
+    from stream.roles import grants  # noqa: PLC0415 - help stays quick
+
+    _, map_, names = _read(config, pipeline, None, topic_prefix)
+    for name in stage or []:
+        map_.index(name)
+    wanted = grants(role_of(role), names, map_, stage)
+    if as_json:
+        say_json([asdict(grant) for grant in wanted])
+        return
+    for grant in wanted:
+        typer.echo(grant.command(principal))
+
+
+def role_of(name: str) -> "Role":
+    """The role of this name. Raises `Misconfigured`."""
+    from stream.core.errors import Misconfigured, shown  # noqa: PLC0415 - help stays quick
+    from stream.roles import Role  # noqa: PLC0415
+
+    try:
+        return Role(name.lower())
+    except ValueError:
+        raise Misconfigured(f"--role: got {shown(name)}; expected {', '.join(Role)}") from None
 
 
 def _read(config: Config, pipeline: PipelineFile, servers: Servers, prefix: TopicPrefix) -> "Read":

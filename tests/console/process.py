@@ -13,7 +13,8 @@ from tests.services.waiting import until
 class ConsoleProcess:
     """Started when made; `url` ends without a slash."""
 
-    def __init__(self, plant: Plant, *words: str) -> None:
+    def __init__(self, plant: Plant, *words: str, **settings: str) -> None:
+        """`settings`: environment variables beside and before our own."""
         self.log = plant.folder / "console.log"
         self.environment = surroundings() | SETTINGS | {
             "KAFKA_BOOTSTRAP_SERVERS": plant.kafka.bootstrap_servers,
@@ -23,6 +24,7 @@ class ConsoleProcess:
             "AWS_ENDPOINT_URL": plant.s3.endpoint_url,
             "SKUSTREAM_LOG_FORMAT": "json",
             "PYTHONUNBUFFERED": "1",
+            **settings,
         }  # fmt: skip
         with self.log.open("wb") as log:
             self._process = leash.start([*command(), "console", "--port", "0", *words], log=log, env=self.environment)

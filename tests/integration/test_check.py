@@ -16,9 +16,11 @@ from stream.broker.admin import create_topics
 from stream.checkup.examine import Scope, examine
 from stream.checkup.findings import Area, Finding, Mark, exit_code
 from stream.pipeline import default_pipeline
+from stream.roles import Role, grants
 from stream.settings import Settings
 from stream.simulator import Behaviour, Simulator
 from stream.topics import TopicPlan, Topics
+from tests.services.acls import allow
 from tests.services.kafka import ExistingKafka, KafkaCluster
 from tests.services.s3 import S3Server
 from tests.services.waiting import free_ports
@@ -233,26 +235,43 @@ class TestKafka:
         topics = Topics(prefix)
         plans = topics.plans(default_pipeline().topics_between(topics))
         create_topics({"bootstrap.servers": guarded_kafka.bootstrap_servers}, plans, partitions=1, replication_factor=1)
-        findings = await examine(_as_worker(guarded_kafka, prefix, "worker-password"), Scope())
+        settings = _guarded(guarded_kafka, prefix, "nobody")
+        findings = await examine(settings, Scope(part_seconds=30))
         refused = [each for each in told(findings, Area.KAFKA, Mark.ERROR) if "not allowed" in each.what]
-        marks = 1  # written by people, not by a worker
-        assert len(refused) == len(plans) - marks + len(default_pipeline().stages)
-        assert any("Read and Write on the topic" in each.what for each in refused)
+        stages = len(default_pipeline().stages)
+        assert len(refused) == len(plans) + 2 * stages  # topics; a group and an id for each stage
+        assert any("Read and Write and DescribeConfigs on the topic" in each.what for each in refused)
+        operator = Scope(part_seconds=30, role=Role.OPERATOR)
+        refused = told(await examine(settings, operator), Area.KAFKA, Mark.ERROR)
+        ids = [each.what for each in refused if "transactional-id" in each.what]
+        assert ids == [f"{topics.operator}: Write on the transactional-id is not allowed to this user"]
+        assert any(each.what.startswith(f"{topics.replays}: Read and Write on the topic") for each in refused)
+
+    async def test_a_worker_that_may_not_replay_is_as_it_should_be(
+        self, guarded_kafka: KafkaCluster, prefix: str
+    ) -> None:
+        topics, pipeline = Topics(prefix), default_pipeline()
+        plans = topics.plans(pipeline.topics_between(topics))
+        create_topics({"bootstrap.servers": guarded_kafka.bootstrap_servers}, plans, partitions=1, replication_factor=1)
+        allow(guarded_kafka, "worker", grants(Role.WORKER, topics, pipeline))
+        findings = await examine(_guarded(guarded_kafka, prefix, "worker"), Scope(part_seconds=30))
+        assert told(findings, Area.KAFKA, Mark.ERROR) == []
+        assert any("every right of a worker" in each.what for each in told(findings, Area.KAFKA, Mark.OK))
+        (note,) = (each for each in told(findings, Area.KAFKA, Mark.INFO) if "may not replay" in each.what)
+        assert topics.operator in note.what
+        assert "--role operator" in note.way_out
 
     async def test_a_wrong_password_is_unavailable_in_the_brokers_words(
         self, guarded_kafka: KafkaCluster, prefix: str
     ) -> None:
-        findings = await examine(_as_worker(guarded_kafka, prefix, "wr0ng-password"), Scope(part_seconds=3))
+        findings = await examine(_guarded(guarded_kafka, prefix, "worker", "wr0ng-password"), Scope(part_seconds=30))
         refused = one(findings, Area.KAFKA, Mark.UNAVAILABLE)
         assert "Authentication failed" in refused.what
-        assert "SKUSTREAM_KAFKA_*" in refused.way_out
+        assert "SKUSTREAM_KAFKA_SASL_PASSWORD" in refused.what
 
 
-def _as_worker(kafka: KafkaCluster, prefix: str, password: str) -> Settings:
-    options = {
-        "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "worker",
-        "sasl.password": password,
-    }  # fmt: skip
+def _guarded(kafka: KafkaCluster, prefix: str, user: str, password: str | None = None) -> Settings:
+    options = kafka.identities().options(user, password)
     return settings_of(kafka_bootstrap_servers=kafka.guarded_servers, kafka=options, topic_prefix=prefix)
 
 

@@ -21,6 +21,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from tests.services import ServiceMissing, jars
+from tests.services.identities import Identities
 from tests.services.node import Address, Node
 from tests.services.waiting import free_ports, listens, until
 
@@ -40,7 +41,7 @@ class KafkaCluster:
     """`brokers` nodes (1 or 3), each broker and controller. Without `data_dir` the data dies with `stop()`.
 
     `port`: the first broker's port; the others follow, controllers from `port + 10`. None: free ones.
-    `guarded`: each has a second door, where the users of `node.USERS` have only the rights that access lists give them.
+    `guarded`: it has a second door (TLS, SCRAM), where users have only the rights that access lists give them.
     Raises ServiceMissing from `start()` without Java or Maven, NodeDied when a node dies while starting.
     """
 
@@ -100,6 +101,17 @@ class KafkaCluster:
         self._admin = None
         if self._disposable:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def guarded(self, user: str, password: str | None = None) -> dict[str, str]:
+        """Options for librdkafka of a user of the guarded door (one broker), servers included."""
+        identities = self.identities()
+        return {"bootstrap.servers": self.guarded_servers, **identities.options(user, password)}
+
+    def identities(self) -> Identities:
+        """The guarded door's authority and certificates."""
+        (node,) = self.nodes.values()
+        assert node.identities is not None
+        return node.identities
 
     def kill(self, node: int, sig: signal.Signals = signal.SIGKILL) -> None:
         """Send `sig` to node `node` (from 1) and return when it is gone, or stands still (SIGCONT: at once)."""

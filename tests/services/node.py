@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.services import jars, leash, waiting
+from tests.services.identities import MECHANISM, USERS, Identities
 
+IDENTITIES = "identities"
 CLUSTER_ID = "c2t1c3RyZWFtLXRlc3RzMQ"
 _JVM = (
     "-Xms96m", "-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
@@ -24,11 +26,8 @@ class Address:
     port: int
     controller_port: int
     guarded_port: int | None = None
-    """A second door, for users with a password and the rights that access lists give them."""
-
-
-USERS = {"worker": "worker-password"}
-"""Who may knock at the guarded door. At the other one everybody is the super user."""
+    """A second door, TLS and SCRAM: for `identities.USERS`, with the rights that access lists give them. At the other
+    one everybody is the super user: the broker itself, and the auditors of tests."""
 
 
 def settings_of(here: Address, everybody: list[Address], folder: Path) -> dict[str, str]:
@@ -67,25 +66,31 @@ def settings_of(here: Address, everybody: list[Address], folder: Path) -> dict[s
         "num.io.threads": "4",
         "log.cleaner.dedupe.buffer.size": "8388608",
         "log.cleaner.threads": "1",
-        **_guard(here),
+        **_guard(here, folder),
     }
 
 
-def _guard(here: Address) -> dict[str, str]:
+def _guard(here: Address, folder: Path) -> dict[str, str]:
     """What makes the guarded door, where there is one."""
     if here.guarded_port is None:
         return {}
-    users = " ".join(f'user_{name}="{password}"' for name, password in USERS.items())
+    door = "listener.name.guarded"
     return {
         "listeners": f"PLAINTEXT://127.0.0.1:{here.port},GUARDED://127.0.0.1:{here.guarded_port}"
         f",CONTROLLER://127.0.0.1:{here.controller_port}",
         "advertised.listeners": f"PLAINTEXT://127.0.0.1:{here.port},GUARDED://127.0.0.1:{here.guarded_port}",
         "inter.broker.listener.name": "PLAINTEXT",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,GUARDED:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "listener.name.guarded.sasl.enabled.mechanisms": "PLAIN",
-        "listener.name.guarded.plain.sasl.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule"
-        f" required {users};",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,GUARDED:SASL_SSL,CONTROLLER:PLAINTEXT",
+        f"{door}.sasl.enabled.mechanisms": MECHANISM,
+        f"{door}.{MECHANISM.lower()}.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule"
+        " required;",
+        f"{door}.ssl.keystore.type": "PEM",
+        f"{door}.ssl.keystore.location": str(folder / IDENTITIES / "broker.pem"),
+        f"{door}.ssl.truststore.type": "PEM",
+        f"{door}.ssl.truststore.location": str(folder / IDENTITIES / "ca.pem"),
+        f"{door}.ssl.client.auth": "requested",
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "false",
         "super.users": "User:ANONYMOUS",
     }
 
@@ -105,6 +110,8 @@ class Node:
         self._properties = folder / "server.properties"
         self._process: subprocess.Popen[bytes] | None = None
         self._settings = settings or settings_of(address, everybody, folder)
+        self.identities: Identities | None = None
+        """Of the guarded door, once it is there."""
 
     @property
     def is_running(self) -> bool:
@@ -122,9 +129,14 @@ class Node:
         """Write the settings, and prepare the folder unless it was before."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in self._settings.items()))
+        users: list[str] = []
+        if self.address.guarded_port is not None:
+            self.identities = Identities(self._folder / IDENTITIES)
+            users = [f"{MECHANISM}=[name={name},password={password}]" for name, password in USERS.items()]
         done = subprocess.run(
             [*self._java("kafka.tools.StorageTool"), "format", "--ignore-formatted",
-             "--cluster-id", self._cluster_id, "--config", str(self._properties)],
+             "--cluster-id", self._cluster_id, "--config", str(self._properties),
+             *(word for user in users for word in ("--add-scram", user))],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode != 0:

@@ -1,0 +1,126 @@
+"""A deployment behind locks: TLS and SCRAM-SHA-512, every role its own user with the rights of docs/security.md alone.
+
+What was bought and where it went is counted from outside, through the broker's own door.
+"""
+
+import json
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from stream.broker.port import OutRecord
+from stream.broker.publishing import publish
+from stream.pipeline import load_pipeline
+from stream.roles import Role, grants
+from stream.topics import Topics
+from tests.composed import photos
+from tests.composed.auditor import audit
+from tests.composed.conftest import Plants
+from tests.composed.plant import SETTINGS, Plant
+from tests.composed.worker import command, surroundings
+from tests.console.process import ConsoleProcess
+from tests.services.acls import allow
+from tests.services.identities import USERS
+from tests.services.kafka import KafkaCluster
+from tests.services.waiting import until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.s3]
+HOLDERS = {role.value: role for role in Role}
+"""Users are named as their roles."""
+
+
+class Secured:
+    """A plant whose users come through the guarded door."""
+
+    def __init__(self, plant: Plant, kafka: KafkaCluster) -> None:
+        self.plant, self.kafka = plant, kafka
+        map_ = load_pipeline(plant.folder / "pipeline.yaml")
+        for user, role in HOLDERS.items():
+            allow(kafka, user, grants(role, Topics(plant.prefix), map_))
+
+    def access(self, user: str, password: str | None = None) -> dict[str, str]:
+        """The settings that make somebody `user`; the password lies in a file."""
+        file = self.plant.folder / f"{'password' if password is None else 'wrong-password'}-of-{user}"
+        file.write_text(f"{password or USERS[user]}\n")
+        options = self.kafka.identities().options(user)
+        del options["sasl.password"]
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.guarded_servers,
+            "SKUSTREAM_KAFKA_SASL_PASSWORD_FILE": str(file),
+            **{f"SKUSTREAM_KAFKA_{name.upper().replace('.', '_')}": text for name, text in options.items()},
+        }
+
+    def run(self, user: str, *words: str, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
+        """A command in the name of `user`, ended with `code`."""
+        plant = self.plant
+        own = {
+            "SKUSTREAM_TOPIC_PREFIX": plant.prefix, "SKUSTREAM_PIPELINE": str(plant.folder / "pipeline.yaml"),
+            "SKUSTREAM_STORE": f"s3://{plant.bucket}/assets", "AWS_ENDPOINT_URL": plant.s3.endpoint_url,
+        }  # fmt: skip
+        environment = {**surroundings(), **SETTINGS, **own, **self.access(user), **settings}
+        done = subprocess.run(
+            [*command(), *words], env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert not any(password in done.stdout + done.stderr for password in USERS.values())
+        return done
+
+
+def catalog(plant: Plant) -> Path:
+    """Two rows; the photo of `LATE` is not there yet."""
+    photos.draw(plant.provider.photos, "good.jpg", colour=1)
+    rows = [f"{sku},{plant.provider.root}/photos/{sku.lower()}.jpg,1" for sku in ("GOOD", "LATE")]
+    path = plant.folder / "catalog.csv"
+    path.write_text("\n".join(["sku_id,raw_url,sequence", *rows]) + "\n")
+    return path
+
+
+def test_every_role_does_its_work_with_its_own_rights_alone(plants: Plants, guarded_kafka: KafkaCluster) -> None:
+    plant = plants(kafka=guarded_kafka)
+    secured = Secured(plant, guarded_kafka)
+    secured.run("topics", "topics", "create")
+    secured.run("submit", "submit", str(catalog(plant)), "--batch", "spring")
+    photos.draw(plant.provider.photos, "pim.jpg", colour=2)
+    event = {"sku_id": "PIM", "raw_url": f"{plant.provider.root}/photos/pim.jpg", "sequence": 1}
+    record = OutRecord(plant.topic("raw"), b"PIM", json.dumps(event).encode())
+    assert publish(guarded_kafka.guarded("pim"), [record]).acknowledged == 1
+
+    worker = plant.worker(**secured.access("worker")).wait_ready()
+    plant.wait_ended(3)
+    standing = json.loads(secured.run("reader", "status", "--batch", "spring", "--json").stdout)
+    assert (standing["success"], standing["failed"]) == (1, 1)
+    (letter,) = map(json.loads, secured.run("reader", "dlq", "list", "--json").stdout.splitlines())
+    assert (letter["sku_id"], letter["reason"]) == ("LATE", "source-missing")
+    assert "completed" in secured.run("reader", "explain", "GOOD").stdout
+    console = ConsoleProcess(plant, **secured.access("reader"))
+    try:
+        until(lambda: "spring" in page(console.url), timeout_seconds=60, what="the batch in the console")
+    finally:
+        assert console.stop() == 0
+
+    refused = secured.run("reader", "dlq", "replay", "--sku", "LATE", "--why", "mine", code=3).stderr
+    assert refused.count("\n") == 1
+    assert f"User:reader Write on the transactional-id {plant.prefix}.replay" in refused
+    photos.draw(plant.provider.photos, "late.jpg", colour=3)
+    secured.run("operator", "dlq", "replay", "--sku", "LATE", "--why", "the photo is there now")
+    plant.wait_ended(4)
+    assert worker.stop() == 0
+    assert audit(plant.target()).problems == []
+    assert len(plant.provider.jobs()) == 9  # three photos, three jobs each
+    assert not any(password in worker.log.read_text() for password in USERS.values())
+
+    wrong = secured.access("reader", "wr0ng-password")
+    strange = {"SKUSTREAM_KAFKA_SSL_CA_LOCATION": str(guarded_kafka.identities().stranger_ca)}
+    for settings, setting in ((wrong, "SKUSTREAM_KAFKA_SASL_PASSWORD"), (strange, "SKUSTREAM_KAFKA_SSL_CA_LOCATION")):
+        said = secured.run("reader", "status", "--batch", "spring", code=3, **settings).stderr
+        assert said.startswith("skustream: unavailable (broker): ")
+        assert said.count("\n") == 1
+        assert setting in said
+        assert "wr0ng" not in said
+
+
+def page(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own address
+        return str(answer.read().decode())
