@@ -176,7 +176,7 @@ def _was_collected(evidence: Evidence, key: str) -> bool:
     """Whether the job in the ledger says that the assets of this key's generation were deleted on purpose."""
     short, _, generation = key.rpartition("-")[2].partition(".")[0].partition("x")
     found = [entry for name, entry in evidence.jobs().items() if short in name]
-    return any(int(generation or 0) < len(entry["collected"]) for entry in found)
+    return any(int(generation or 0) < len(entry.get("collected", ())) for entry in found)
 
 
 def _bought_once(evidence: Evidence, report: Report) -> None:
@@ -250,7 +250,7 @@ def _all_accounted(evidence: Evidence, report: Report) -> list[dict[str, Any]]:
 
 def _collected(evidence: Evidence) -> set[str]:
     """Ids of jobs whose assets were deleted on purpose."""
-    generations = [generation for entry in evidence.jobs().values() for generation in entry["collected"]]
+    generations = [each for entry in evidence.jobs().values() for each in entry.get("collected", ())]
     return {job_id for generation in generations for job_id in generation}
 
 

@@ -9,10 +9,11 @@ from stream.events import Kept
 from stream.ledger.documents import read_document
 from stream.ledger.port import LedgerState
 from stream.records import StageRecord, read_stage_record
+from stream.retries import read_note
 from tests.frozen.cases import GOLDEN, Case
 from tests.frozen.documents import DOCUMENTS, JOBS
 from tests.frozen.names import all_names
-from tests.frozen.records import RECORDS
+from tests.frozen.records import NOTE, RECORDS
 
 CASES = [*DOCUMENTS, *RECORDS]
 NAMES = GOLDEN / "names.json"
@@ -63,6 +64,11 @@ def test_a_document_of_a_newer_format_is_no_events_fault(case: Case) -> None:
     assert refused.value.resource is Resource.OURSELVES
     with pytest.raises(CorruptDocument):
         read_document(type(case.value), case.name, json.dumps({**newest, "v": "2"}).encode())
+
+
+def test_headers_of_tomorrow_are_not_looked_at() -> None:
+    added = ("skustream.added", b"tomorrow")
+    assert read_note((added, *NOTE.headers(), added)) == NOTE
 
 
 def test_a_record_of_a_newer_format_is_refused() -> None:
