@@ -20,13 +20,17 @@ def test_random_skus_make_no_series(tmp_path: Path) -> None:
     with open_site(tmp_path) as site:
         before = of_ours(site.series())
         good = site.photo("mug.jpg")
+        site.provider.behave(balance_credits=0)  # nothing is sold yet, so that there is something to be seen waiting
         site.send(*(
             {"sku_id": name, "image_id": name, "batch_id": name, "version": name,
              "raw_url": (good, f"{site.provider.root}/photos/{name}", f"http://{name}.example/")[number % 3]}
             for number, name in enumerate(names)
         ))  # fmt: skip
+        until(lambda: site.total("skustream_useful_replicas") > 0, timeout_seconds=60, what="work for a worker")
+        until(lambda: site.total("skustream_balance_credits") == 0, timeout_seconds=60, what="the empty account")
+        site.provider.behave(balance_credits=300_000)
         until(
-            lambda: site.total("skustream_events_finished_total") >= SKUS, timeout_seconds=60, what=f"{SKUS} ends",
+            lambda: site.total("skustream_events_finished_total") >= SKUS, timeout_seconds=120, what=f"{SKUS} ends",
         )  # fmt: skip
         until(lambda: site.total("skustream_balance_credits") > 0, timeout_seconds=60, what="the balance")
         page, after = site.page(), site.series()
