@@ -20,7 +20,16 @@ from stream.broker.link import KafkaLink, LinkSettings
 from stream.broker.port import LinkListener
 from stream.broker.rights import demand_rights
 from stream.core.clock import Clock, SystemClock
-from stream.doors import downloads_of, endpoints_of, entry_reader_of, open_api, prices_of, quota_of, store_of
+from stream.doors import (
+    downloads_of,
+    endpoints_of,
+    entry_reader_of,
+    open_api,
+    prices_of,
+    quota_of,
+    store_of,
+    tracing_of,
+)
 from stream.images.inspect import ImageLimits
 from stream.images.loading import harden
 from stream.images.work import ImageWorkers
@@ -52,6 +61,7 @@ from stream.stages.desk import Desk
 from stream.stages.handler import StageHandler
 from stream.stages.pace import Pace
 from stream.topics import Topics
+from stream.tracing.port import Doors, Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -105,8 +115,10 @@ async def open_worker(settings: Settings, stages: Sequence[str]) -> AsyncIterato
     recorder = PrometheusRecorder(Known.of(pipeline, topics, [stage.name for stage in chosen]), clock)
     environment = Environment(clock, recorder)
     async with AsyncExitStack() as stack:
-        desk = await _open_desk(settings, pipeline, topics, environment, clock, recorder, stack)
-        crews = [_crew(stage, desk, settings, environment) for stage in chosen]
+        tracing = tracing_of(settings, topics, clock, recorder)
+        stack.push_async_callback(tracing.aclose)  # first in, last out: every other door may still tell a step
+        desk = await _open_desk(settings, pipeline, topics, environment, clock, recorder, tracing, stack)
+        crews = [_crew(stage, desk, settings, environment, tracing) for stage in chosen]
         await asyncio.to_thread(_demand_rights, settings, pipeline, topics, [stage.name for stage in chosen])
         process = Process(
             crews,
@@ -148,6 +160,7 @@ async def _open_desk(
     environment: Environment,
     clock: Clock,
     recorder: Recorder,
+    tracing: Tracing,
     stack: AsyncExitStack,
 ) -> Desk:
     harden()
@@ -161,16 +174,17 @@ async def _open_desk(
     stack.push_async_callback(downloads.aclose)
     workers = ImageWorkers(settings.image_threads)
     stack.push_async_callback(workers.aclose)
+    watched = tracing.watched(Doors(quota, api, objects, downloads))
     return Desk(
         pipeline=pipeline,
         topics=topics,
         ledger=Ledger(objects, clock=clock, lease_seconds=settings.claim_lease_seconds),
         newest=Newest(objects),
         versions=Versions(objects),
-        quota=quota,
-        api=api,
-        objects=objects,
-        downloads=downloads,
+        quota=watched.quota,
+        api=watched.api,
+        objects=watched.objects,
+        downloads=watched.downloads,
         workers=workers,
         limits=ImageLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_download_bytes),
         clock=clock,
@@ -182,7 +196,7 @@ async def _open_desk(
     )
 
 
-def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment) -> Crew:
+def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment, tracing: Tracing) -> Crew:
     """One stage's thread and walks, tied to each other."""
     hearing = Hearing(stage.name, Resumes(desk.objects))
     gate = FloodGate(stage.name, desk.clock, desk.recorder, hearing, settings.flood_letters)
@@ -220,6 +234,7 @@ def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment
             ),
             clock=desk.clock,
             recorder=desk.recorder,
+            tracing=tracing,
         )
     )
     station.attach(worker)

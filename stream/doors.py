@@ -11,12 +11,14 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import structlog
 from pydantic import SecretStr
 
 from stream.core.clock import Clock, SystemClock
+from stream.core.errors import Misconfigured
 from stream.downloads.web import HttpDownloads
 from stream.images.inspect import ImageLimits
 from stream.metrics.port import Recorder
@@ -38,6 +40,10 @@ from stream.replays.bench import BenchParts
 from stream.settings import Delivery, Settings
 from stream.settings import S3Store as S3Address
 from stream.topics import Topics
+from stream.tracing.port import NoTracing, Tracing
+
+if TYPE_CHECKING:
+    from stream.tracing.otlp import OtlpTracing
 
 log = structlog.get_logger(__name__)
 
@@ -125,6 +131,31 @@ def quota_of(settings: Settings, clock: Clock, recorder: Recorder) -> MemoryQuot
         max_running_jobs=settings.max_running_jobs,
         starts_closed=settings.quota_starts_closed,
     )
+
+
+def tracing_of(settings: Settings, topics: Topics, clock: Clock, recorder: Recorder) -> Tracing:
+    """Traces to the collector that is set, or none. Raises `Misconfigured` where what they need is not installed."""
+    make = need_tracing(settings)
+    if make is None or settings.otlp_endpoint is None:
+        return NoTracing()
+    return make(
+        settings.otlp_endpoint, settings.otlp_header_pairs, settings.trace_ratio,
+        topics=topics, clock=clock, recorder=recorder,
+    )  # fmt: skip
+
+
+def need_tracing(settings: Settings) -> "type[OtlpTracing] | None":
+    """Who traces; None where no collector is set. Raises `Misconfigured` where what it needs is not installed."""
+    if settings.otlp_endpoint is None:
+        return None
+    try:
+        from stream.tracing.otlp import OtlpTracing  # noqa: PLC0415 - off, nothing of it is even imported
+    except ImportError as error:
+        raise Misconfigured(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed here ({error}): "
+            "pip install 'skustream[tracing]', or leave it unset"
+        ) from None
+    return OtlpTracing
 
 
 def open_api(

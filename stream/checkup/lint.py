@@ -5,11 +5,13 @@ Comes in: settings that were read, and the pipeline if it could be. Goes out: fi
 
 import ipaddress
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from stream.checkup.findings import Area, Finding, Mark, wrong
 from stream.core.errors import Misconfigured
+from stream.doors import need_tracing
 from stream.pipeline import Pipeline, load_pipeline
 from stream.prices import PriceBook, load_prices
 from stream.settings import Settings, describe
@@ -24,7 +26,8 @@ def lint_settings(settings: Settings, *, with_defaults: bool = False) -> list[Fi
     found = [Finding(Mark.INFO, Area.SETTINGS, f"{row.name}={row.value} ({row.source})") for row in shown]
     if len(shown) < len(rows):
         found.append(Finding(Mark.INFO, Area.SETTINGS, f"{len(rows) - len(shown)} others have their defaults"))
-    for need in (settings.kafka_client, settings.need_store, settings.need_pixelapi_key):
+    tracing = partial(need_tracing, settings)
+    for need in (settings.kafka_client, settings.need_store, settings.need_pixelapi_key, tracing):
         found += _missing(need)
     return [*found, *_risks(settings)]
 

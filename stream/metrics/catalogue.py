@@ -46,6 +46,7 @@ CLOSED: Mapping[str, tuple[str, ...]] = {
     "kind": ("poll", "submit", "account", "download"),
     "credit_cause": ("spent", "refunded", "reused", "ambiguous"),
     "priority": (*Priority, OTHER),
+    "span_outcome": ("exported", "failed", "dropped"),
     "action": ("read", "create", "replace", "put", "get", "stat", "list", "delete", "probe"),
 }
 """Label → its known values. `stage`, `topic` and `operation` come from the pipeline; `partition` alone is open."""
@@ -255,6 +256,11 @@ USEFUL_REPLICAS = _gauge(
     "never lag. It does not grow where the contract is the bottleneck, nor after a 429 or during a pause.",
     _labels("stage"),
 )  # fmt: skip
+SPANS = _counter(
+    "trace_spans_total", "Spans of traces: exported, failed, or dropped because too many waited.",
+    "All zero without tracing. What is not `exported` is missing in traces and nowhere else: look at the collector.",
+    _labels(outcome="span_outcome"),
+)  # fmt: skip
 PROGRESS = _gauge(
     "last_progress_timestamp_seconds", "When something last moved; the start of the process at first.",
     "With lag and no progress for minutes, the worker is stuck.",
@@ -268,7 +274,8 @@ CATALOGUE: tuple[Metric, ...] = (
     RECEIVED, FINISHED, EVENT_AGE, IGNORED, LETTERS, REPLAYS, IN_FLIGHT, OLDEST_OPEN, LAG, RETRIES, REBALANCES,
     COMMIT_SECONDS, COMMITTED, ABORTS, PAUSED, FLOOD_STOPPED, REQUEST_SECONDS, JOB_SECONDS, JOB_POLLS, LIMITER_WAIT,
     LIMITER_WAITING, LIMITER_USED, LIMITER_LIMIT, LIMITER_CONTRACT, LIMITER_WINDOW, RUNNING_JOBS, USEFUL_REPLICAS,
-    CREDITS, BALANCE, BALANCE_TIME, PRICE_MISMATCH, STORE_SECONDS, STORE_FAILURES, PROGRESS, BUILD,
+    CREDITS, BALANCE, BALANCE_TIME, PRICE_MISMATCH, STORE_SECONDS, STORE_FAILURES, SPANS, PROGRESS,
+    BUILD,
 )  # fmt: skip
 
 _UNKNOWN_AT_START = frozenset({"partition", "version"})

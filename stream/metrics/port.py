@@ -117,6 +117,10 @@ class Recorder(Protocol):
         """A call to the object store failed in the end; `stored` was told of it, too."""
         ...
 
+    def spans(self, outcome: str, count: int) -> None:
+        """So many spans of traces were exported, failed to be, or were dropped because too many waited."""
+        ...
+
     def progressed(self) -> None:
         """Something moved: the last-progress timestamp."""
         ...

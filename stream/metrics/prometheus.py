@@ -183,6 +183,10 @@ class PrometheusRecorder:
         """Count a call to the store that failed."""
         self._count(catalogue.STORE_FAILURES, action)
 
+    def spans(self, outcome: str, count: int) -> None:
+        """Count what became of spans."""
+        self._count(catalogue.SPANS, outcome, amount=count)
+
     def progressed(self) -> None:
         """Set the last progress to now."""
         self._set(catalogue.PROGRESS, self._clock.wall())

@@ -84,6 +84,9 @@ class SilentRecorder:
     def store_failed(self, action: str) -> None:
         """Forget it."""
 
+    def spans(self, outcome: str, count: int) -> None:
+        """Forget it."""
+
     def progressed(self) -> None:
         """Forget it."""
 

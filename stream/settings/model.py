@@ -141,6 +141,11 @@ class Settings(BaseSettings):
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 9464
     log_format: Annotated[Literal["auto", "json", "console"], Lower] = "auto"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Lower] = "info"
+    # Tracing: on where an endpoint is set
+    otlp_endpoint: Annotated[Url | None, Field(validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")] = None
+    otlp_headers: Annotated[SecretStr | None, Field(validation_alias="OTEL_EXPORTER_OTLP_HEADERS")] = None
+    otlp_headers_file: Annotated[Path | None, Field(validation_alias="OTEL_EXPORTER_OTLP_HEADERS_FILE")] = None
+    trace_ratio: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 1.0
     # Console
     console_host: str = "127.0.0.1"
     console_port: Annotated[int, Field(ge=0, le=65_535)] = 9474
@@ -178,6 +183,12 @@ class Settings(BaseSettings):
     @classmethod
     def _console_token(cls, value: SecretStr | None) -> SecretStr | None:
         return None if value is None else SecretStr(values.token(value.get_secret_value()))
+
+    @field_validator("otlp_headers")
+    @classmethod
+    def _otlp_headers(cls, value: SecretStr | None) -> SecretStr | None:
+        values.header_pairs("" if value is None else value.get_secret_value())
+        return value
 
     @field_validator("console_hosts")
     @classmethod
@@ -297,10 +308,16 @@ class Settings(BaseSettings):
             raise Misconfigured("SKUSTREAM_STORE is not set; expected s3://bucket/prefix or file:///absolute/path")
         return _read_store(self.store)
 
+    @property
+    def otlp_header_pairs(self) -> dict[str, str]:
+        """What each export of spans bears: names and secret values."""
+        return values.header_pairs("" if self.otlp_headers is None else self.otlp_headers.get_secret_value())
+
     def secrets(self) -> list[str]:
         """Every secret value, for the scrubber of the logs."""
         own = [self.pixelapi_key, self.aws_secret_access_key, self.aws_session_token, self.console_token]
         texts = [secret.get_secret_value() for secret in own if secret is not None]
+        texts += self.otlp_header_pairs.values()
         return texts + [value for option, value in self.kafka.items() if kafka_options.is_secret(option)]
 
 

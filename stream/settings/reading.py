@@ -35,7 +35,9 @@ _EXPECTATIONS = {
     "byte_size": "a size such as 64MiB, or bytes as a number",
     "byte_size_unit": "a size such as 64MiB, or bytes as a number",
 }
-_SECRET_FIELDS = frozenset({"pixelapi_key", "aws_secret_access_key", "aws_session_token", "console_token"})
+_SECRET_FIELDS = frozenset(
+    {"pixelapi_key", "aws_secret_access_key", "aws_session_token", "console_token", "otlp_headers"}
+)
 _SECRET_FILES = {f"{field}_file": field for field in _SECRET_FIELDS}
 _USER_INFO = re.compile(r"//[^/@\s]+@")
 # What Kubernetes puts into the environment for every Service whose name begins with skustream.

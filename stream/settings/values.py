@@ -2,11 +2,12 @@
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 _NAME = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
 _BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 TOKEN_CHARACTERS = (16, 512)
+_HEADER = re.compile(r"^[A-Za-z0-9!#$&'*+.^_`|~-]+$")
 _HOST = re.compile(rf"^({_NAME}|\[[0-9a-fA-F:]+\])(:\d{{1,5}})?$")
 
 
@@ -72,6 +73,18 @@ def token(text: str) -> str:
     if not TOKEN_CHARACTERS[0] <= len(stripped) <= TOKEN_CHARACTERS[1] or not stripped.isprintable():
         raise ValueError(f"{TOKEN_CHARACTERS[0]} to {TOKEN_CHARACTERS[1]} printable characters")
     return stripped
+
+
+def header_pairs(text: str) -> dict[str, str]:
+    """`name=value,name=value`, values URL-encoded, as OpenTelemetry writes headers; names in lower case."""
+    pairs = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, sign, value = (part.strip() for part in entry.partition("="))
+        value = unquote(value)
+        if not sign or not _HEADER.match(name) or not value.isascii() or not value.isprintable():
+            raise ValueError("name=value, several with commas; blanks and commas inside a value as %20 and %2C")
+        pairs[name.lower()] = value
+    return pairs
 
 
 def host_pattern(entry: str) -> str:

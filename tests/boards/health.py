@@ -193,4 +193,9 @@ PROCESS = Row("Process", (
         (Query(total(series(catalogue.BUILD), "version, python, librdkafka", "count")),), Shape.TABLE, width=12,
         base=BLUE,
     ),
+    Panel(
+        "Spans of traces", "Told to the collector, refused by it, or dropped because too many waited, per minute. All "
+        "zero without tracing; what is lost is missing in traces and nowhere else.",
+        "cpm", (Query(f"60 * {rate(catalogue.SPANS, by='outcome')}", "{{outcome}}"),), width=24,
+    ),
 ))  # fmt: skip

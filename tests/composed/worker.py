@@ -139,7 +139,7 @@ class WorkerProcess:
         return found
 
 
-_OURS = ("SKUSTREAM_", "PIXELAPI_", "KAFKA_", "AWS_")
+_OURS = ("SKUSTREAM_", "PIXELAPI_", "KAFKA_", "AWS_", "OTEL_")
 
 
 def surroundings() -> dict[str, str]:

@@ -117,7 +117,7 @@ def settings_of(container: Object, objects: list[Object], folder: Path, monkeypa
             (folder / file).write_text(text.replace("/etc/skustream/", f"{folder}/"))
     (folder / "secret").write_text("a-made-up-secret-of-some-length")
     for name, value in environment(container).items():
-        text = "made-up" if value.startswith("secret ") else value
+        text = "made=up" if value.startswith("secret ") else value
         text = str(folder / "secret") if name.endswith("_FILE") else text
         monkeypatch.setenv(name, text.replace("/etc/skustream/", f"{folder}/"))
     return load({})
@@ -167,11 +167,12 @@ def test_values_of_every_kind_reach_the_settings_as_they_are(
     assert settings.topic_prefix == "catalog"
     assert settings.kafka == {
         "security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512", "socket.keepalive.enable": "true",
-        "sasl.username": "made-up", "sasl.password": "made-up", "ssl.ca.location": "/etc/skustream-kafka/ca.crt",
+        "sasl.username": "made=up", "sasl.password": "made=up", "ssl.ca.location": "/etc/skustream-kafka/ca.crt",
         "ssl.certificate.location": "/etc/skustream-kafka/tls.crt", "ssl.key.location": "/etc/skustream-kafka/tls.key",
     }  # fmt: skip
     assert [stage.name for stage in load_pipeline(settings.pipeline).stages] == ["cut-out", "larger"]
     assert settings.aws_endpoint_url == "https://s3.example.com"
+    assert settings.otlp_endpoint == "http://otel-collector:4318"
     assert settings.drain_seconds == 90
 
 
@@ -188,17 +189,23 @@ def test_text_from_values_stays_text(chart: Chart) -> None:
     assert config(objects, "shop-1")["kafka"] == {"client.id": hostile}
 
 
+SECRET_PARTS = ("PASSWORD", "SECRET", "TOKEN", "ACCESS_KEY", "API_KEY", "USERNAME", "HEADERS")
+
+
 @every_set
 def test_secrets_are_named_and_never_there(chart: Chart, values: Path) -> None:
     objects = chart.objects(values)
     assert of_kind(objects, "Secret") == []
-    secret = {"pixelapi_key", "aws_secret_access_key", "aws_session_token", "aws_access_key_id", "console_token"}
+    secret = {
+        "pixelapi_key", "aws_secret_access_key", "aws_session_token", "aws_access_key_id", "console_token",
+        "otlp_headers",
+    }  # fmt: skip
     for one in of_kind(objects, "ConfigMap"):
         assert not secret & yaml.safe_load(one["data"].get("settings.yaml", "{}")).keys()
     for pod in pods(objects).values():
         for one in containers(pod):
             for name, value in environment(one).items():
-                if any(part in name for part in ("PASSWORD", "SECRET", "TOKEN", "ACCESS_KEY", "API_KEY", "USERNAME")):
+                if any(part in name for part in SECRET_PARTS):
                     assert value.startswith(("secret ", "/etc/skustream-")), name
 
 
@@ -214,7 +221,7 @@ def test_each_pod_is_given_the_secrets_it_needs_and_no_others(chart: Chart) -> N
             value.split()[1].split("/")[0] for each in told for value in each if value.startswith("secret ")
         }
 
-    assert secrets("catalog") == {"pixelapi", "kafka-user", "kafka-tls", "s3-keys"}
+    assert secrets("catalog") == {"pixelapi", "kafka-user", "kafka-tls", "s3-keys", "collector"}
     assert secrets("catalog-console") == {"console", "kafka-user", "kafka-tls", "s3-keys"}
     assert secrets("catalog-topics") == {"kafka-user", "kafka-tls"}
 

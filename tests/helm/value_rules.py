@@ -11,7 +11,7 @@ OWN_SETTINGS = frozenset({
     "aws_secret_access_key", "aws_secret_access_key_file", "aws_session_token", "aws_session_token_file", "aws_region",
     "aws_endpoint_url", "pipeline", "spool_dir", "spool_bytes", "drain_seconds", "file_root", "http_host", "http_port",
     "console_host", "console_port", "console_allow_replay", "console_token", "console_token_file", "console_hosts",
-    "console_proxy_header", "console_proxy_addresses",
+    "console_proxy_header", "console_proxy_addresses", "otlp_endpoint", "otlp_headers", "otlp_headers_file",
 })  # fmt: skip
 """Settings that the chart makes from values of its own, secrets, and what would break a law in a fleet."""
 
@@ -122,6 +122,9 @@ RULES: dict[str, dict[str, Any]] = {
     "console.days": {"minimum": 1, "maximum": 3650},
     "console.hosts": {"items": {"type": "string"}},
     "console.token.existingSecret": NAME,
+    "tracing.endpoint": URL,
+    "tracing.existingSecret": NAME,
+    "tracing.secretKey": SECRET_KEY,
     "console.token.secretKey": SECRET_KEY,
     "console.proxy.header": {"pattern": "^([A-Za-z][A-Za-z0-9-]{0,63})?$"},
     "console.proxy.addresses": {"items": {"type": "string"}},

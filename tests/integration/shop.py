@@ -41,6 +41,7 @@ from stream.simulator import Behaviour, Simulator
 from stream.stages.desk import Desk
 from stream.stages.handler import StageHandler
 from stream.topics import Topics
+from stream.tracing.port import NoTracing
 from tests.simulator import drawn
 
 PATIENCE_SECONDS = 30.0
@@ -227,7 +228,7 @@ class Shop:
         pipeline, topics, clock, heard = load_pipeline(settings.pipeline), Topics(), HastyClock(), Heard()
         environment = Environment(clock, heard)
         async with AsyncExitStack() as stack:
-            hasty = await assembly._open_desk(settings, pipeline, topics, environment, clock, heard, stack)
+            hasty = await assembly._open_desk(settings, pipeline, topics, environment, clock, heard, NoTracing(), stack)
             # A grant is good for a second or two: at this haste a busy machine would use up every one.
             contract = Contract(settings.quota_requests, settings.quota_window_seconds)
             desk = replace(hasty, quota=MemoryQuota(contract, clock=SystemClock(), recorder=heard))

@@ -362,7 +362,7 @@ def skustream_check(*words: str, **environment: str) -> subprocess.CompletedProc
     surroundings = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("SKUSTREAM_", "PIXELAPI_", "KAFKA_", "AWS_"))
+        if not name.startswith(("SKUSTREAM_", "PIXELAPI_", "KAFKA_", "AWS_", "OTEL_"))
     }
     command = [sys.executable, "-c", "from stream.cli.main import main; main()", "check", *words]
     return subprocess.run(

@@ -73,6 +73,7 @@ remove-bg,upscale,lifestyle,thumbnails
       "quota_requests" .Values.quota.requests
       "quota_window_seconds" .Values.quota.windowSeconds
       "drain_seconds" .Values.drainSeconds
+      "otlp_endpoint" .Values.tracing.endpoint
       "pipeline" (ternary "/etc/skustream/pipeline.yaml" "" (ne .Values.pipeline "")) -}}
 {{- $all := merge (dict) $own .Values.settings -}}
 {{- range $name := keys $all | sortAlpha }}

@@ -101,6 +101,18 @@ limits:
 {{- end }}
 {{- end -}}
 
+{{- define "skustream.tracingEnv" -}}
+{{- with .Values.tracing }}
+{{- if .existingSecret }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret | quote }}
+      key: {{ .secretKey | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "skustream.mounts" -}}
 - name: config
   mountPath: /etc/skustream

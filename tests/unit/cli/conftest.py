@@ -14,7 +14,7 @@ Skustream = Callable[..., Result]
 @pytest.fixture(autouse=True)
 def silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(("SKUSTREAM_", "PIXELAPI_", "KAFKA_", "AWS_")):
+        if name.startswith(("SKUSTREAM_", "PIXELAPI_", "KAFKA_", "AWS_", "OTEL_")):
             monkeypatch.delenv(name)
 
 

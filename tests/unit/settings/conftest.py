@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-_OURS = ("SKUSTREAM_", "PIXELAPI_", "KAFKA_", "AWS_")
+_OURS = ("SKUSTREAM_", "PIXELAPI_", "KAFKA_", "AWS_", "OTEL_")
 
 
 @pytest.fixture(autouse=True)
