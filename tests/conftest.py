@@ -22,8 +22,10 @@ from tests.services.wheel import Installed, build_as_the_image, install
 
 Service = TypeVar("Service")
 
-# Machines are shared and noisy: how long one example takes proves nothing.
-hypothesis.settings.register_profile("skustream", deadline=None, print_blob=True)
+# Machines are shared and noisy: how long one example takes proves nothing, nor how long drawing it takes.
+hypothesis.settings.register_profile(
+    "skustream", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("skustream")
 
 

@@ -13,7 +13,7 @@ from tests.services.kafka import ExistingKafka, KafkaCluster
 
 def _figures_of(bench: str) -> list[Figure]:
     command = [sys.executable, "-m", f"benchmarks.{bench}", "--small"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return read(done.stdout)
 

@@ -42,7 +42,7 @@ class GcProcess:
     def answer(self) -> dict[str, Any]:
         """What it says once it ended in order. Raises TimeoutError, and fails for any other exit code than 0."""
         assert self._process is not None
-        until(lambda: not self.is_running, timeout_seconds=60, what="the end of gc")
+        until(lambda: not self.is_running, timeout_seconds=150, what="the end of gc")
         assert leash.reap(self._process, signal.SIGCONT, timeout_seconds=5) == 0, self.log.read_text()
         found: dict[str, Any] = json.loads(self.log.read_text())
         return found

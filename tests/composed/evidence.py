@@ -96,7 +96,7 @@ def collect(target: Target) -> Evidence:
         name: [_record(message) for message in read_all(target.kafka, f"{target.prefix}.{name}")]
         for name in target.topics
     }
-    with urllib.request.urlopen(f"{target.provider}/_sim/ledger", timeout=60) as answer:  # noqa: S310 - our own
+    with urllib.request.urlopen(f"{target.provider}/_sim/ledger", timeout=300) as answer:  # noqa: S310 - our own
         books = json.load(answer)
     evidence = Evidence(target.prefix, records, {}, {}, books, target.api_key, target.logs)
     for key, body in contents(target):

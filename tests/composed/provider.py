@@ -37,7 +37,7 @@ class Provider:
         with self.log.open("wb") as log:
             self._process: subprocess.Popen[bytes] = leash.start(command, log=log)
         try:
-            until(self._serves, timeout_seconds=60, what="the provider")
+            until(self._serves, timeout_seconds=150, what="the provider")
         except BaseException:
             self.stop()
             raise

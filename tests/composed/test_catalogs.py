@@ -44,7 +44,7 @@ class Desk:
 
     def run(self, *words: str) -> str:
         done = subprocess.run(
-            [*command(), *words], env=self.environment, capture_output=True, text=True, timeout=120, check=False
+            [*command(), *words], env=self.environment, capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

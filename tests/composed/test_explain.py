@@ -43,7 +43,7 @@ class Shop:
             "AWS_ENDPOINT_URL": self.plant.s3.endpoint_url,
         }  # fmt: skip
         return subprocess.run(
-            [*command(), *words], env=environment, capture_output=True, text=True, timeout=90, check=False
+            [*command(), *words], env=environment, capture_output=True, text=True, timeout=300, check=False
         )
 
     def told(self, *words: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from tests.services.waiting import until
 pytestmark = [pytest.mark.kafka, pytest.mark.s3]
 
 BUDGET = 4
-EVENTS = 40
+EVENTS = 26
 UPSCALE_FAILS = {"kind": "failed", "operation": "upscale"}
 AT_ONCE = 5
 """Jobs that may run together: what is bought before anybody knows."""
@@ -123,6 +123,6 @@ def resume(plant: Plant, *words: str) -> Any:
     """`skustream dlq resume` as typed elsewhere."""
     environment = surroundings() | SETTINGS | plant._store()
     done = subprocess.run(
-        [*command(), "dlq", "resume", "--json", *words], env=environment, check=True, capture_output=True, timeout=60
+        [*command(), "dlq", "resume", "--json", *words], env=environment, check=True, capture_output=True, timeout=300
     )
     return json.loads(done.stdout)

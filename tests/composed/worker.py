@@ -62,7 +62,7 @@ class WorkerProcess:
 
     def gauge(self, name: str) -> float:
         """The sum of a metric's series, as Prometheus would scrape them."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=30) as answer:
             page = answer.read().decode()
         found = re.findall(rf"^{name}\{{[^}}]*\}} (\S+)$", page, re.MULTILINE)
         assert found, f"no series of {name}"
@@ -129,7 +129,7 @@ class WorkerProcess:
 
     def _ask(self, path: str) -> list[str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=30) as answer:
                 found: list[str] = json.load(answer)["reasons"]
         except urllib.error.HTTPError as answer:
             with answer:

@@ -28,7 +28,7 @@ class ConsoleProcess:
         }  # fmt: skip
         with self.log.open("wb") as log:
             self._process = leash.start([*command(), "console", "--port", "0", *words], log=log, env=self.environment)
-        until(lambda: self._told() is not None or self._process.poll() is not None, timeout_seconds=60, what="its URL")
+        until(lambda: self._told() is not None or self._process.poll() is not None, timeout_seconds=150, what="its URL")
         told = self._told()
         assert told is not None, self.log.read_text()
         self.url = told
@@ -39,11 +39,11 @@ class ConsoleProcess:
 
     def stop(self, sig: signal.Signals = signal.SIGTERM) -> int:
         """The exit code."""
-        return leash.reap(self._process, sig, timeout_seconds=30)
+        return leash.reap(self._process, sig, timeout_seconds=150)
 
 
 def create_topics(environment: dict[str, str]) -> None:
     """Whatever the plant has not made."""
     words = [*command(), "topics", "create", "--replication-factor", "1"]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

@@ -171,7 +171,7 @@ async def browsing(opened: Opened) -> AsyncIterator[Browser]:
 
 async def seen(condition: Callable[[], bool], what: str) -> None:
     """Return once the console has read it."""
-    await asyncio.to_thread(until, condition, timeout_seconds=30, what=what)
+    await asyncio.to_thread(until, condition, timeout_seconds=150, what=what)
 
 
 SECRET = SecretStr("correct horse battery staple")

@@ -48,7 +48,7 @@ class Second:
         exports = self.line("export SKUSTREAM_CONFIG=")
         done = subprocess.run(
             ["bash", "-ec", "\n".join([exports, *lines])], cwd=self.folder, env=surroundings(), capture_output=True,
-            text=True, timeout=90, check=False,
+            text=True, timeout=300, check=False,
         )  # fmt: skip
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
@@ -82,7 +82,7 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Second]:
     folder = tmp_path_factory.mktemp("newcomer")
     words = [*command(), "demo", "--count", str(PHOTOS)]
     environment = surroundings() | {"COLUMNS": "200"}
-    first = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    first = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=True)
     log = folder / "first-terminal.log"
     with log.open("wb") as out:
         process = leash.start([*words, "--serve"], log=out, env=environment, cwd=folder)
@@ -97,7 +97,7 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Second]:
         lines = said.partition("In a second terminal")[2].splitlines()
         yield Second(folder, first.stdout, said, [line.strip() for line in lines if line.startswith("  ")])
     finally:
-        assert leash.reap(process, signal.SIGINT, timeout_seconds=60) == 0, log.read_text()
+        assert leash.reap(process, signal.SIGINT, timeout_seconds=150) == 0, log.read_text()
 
 
 def test_the_demo_ends_by_naming_serve_and_the_next_run_buys_nothing(second: Second) -> None:
@@ -127,7 +127,7 @@ def test_a_missing_photo_is_put_there_and_its_letter_replayed_to_its_end(second:
     second.type(second.line("cp "))
     plan = second.type(second.line("dlq replay"))
     assert re.search(r"\b70\b", plan), plan
-    until(lambda: bool(second.completed(LATE)), timeout_seconds=60, what="the replayed event's end")
+    until(lambda: bool(second.completed(LATE)), timeout_seconds=150, what="the replayed event's end")
     (end, *others) = second.completed(LATE)
     assert (end["status"], end["replay"], float(end["credits"])) == ("completed", 1, 70)
     assert all(other["replay"] == 1 for other in others), "at least once, but of the same replay"
@@ -152,11 +152,11 @@ def test_the_console_shows_the_demos_batch_and_its_pictures(second: Second) -> N
     with log.open("wb") as out:
         process = leash.start(words, log=out, env=environment, cwd=second.folder)
     try:
-        until(lambda: "console at http" in log.read_text(), timeout_seconds=60, what="the console's address")
+        until(lambda: "console at http" in log.read_text(), timeout_seconds=150, what="the console's address")
         address = re.findall(r"console at (http\S+)", log.read_text())[0].rstrip("/")
-        until(lambda: ">demo<" in _page(address), timeout_seconds=30, what="the batch on the first page")
+        until(lambda: ">demo<" in _page(address), timeout_seconds=150, what="the batch on the first page")
     finally:
-        leash.reap(process, signal.SIGINT, timeout_seconds=30)
+        leash.reap(process, signal.SIGINT, timeout_seconds=150)
 
 
 def _page(address: str) -> str:

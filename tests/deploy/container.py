@@ -19,7 +19,7 @@ from tests.deploy.rendered import Image
 from tests.services import leash
 from tests.services.wheel import Installed
 
-SECONDS = 170
+SECONDS = 300
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/dev")
 # `$1`: the new root's folder. `$2`: user and group. Then folders to be read, `--`, and the words to run.
 _SCRIPT = """

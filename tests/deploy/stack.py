@@ -251,12 +251,12 @@ class Stack:
 
     def stop(self, name: str) -> int:
         """As `docker compose stop`: SIGTERM, and after the grace period SIGKILL. The exit code."""
-        return leash.reap(self._processes[name], signal.SIGTERM, timeout_seconds=60)
+        return leash.reap(self._processes[name], signal.SIGTERM, timeout_seconds=150)
 
     def restart(self, name: str) -> None:
         """Start a stopped service again and return once it is healthy."""
         self._start(name)
-        until(lambda: self.is_healthy(name), timeout_seconds=60, what=f"{name} healthy again")
+        until(lambda: self.is_healthy(name), timeout_seconds=150, what=f"{name} healthy again")
 
     def said(self, name: str) -> str:
         """The service's log."""

@@ -145,13 +145,13 @@ def test_prometheus_scrapes_the_worker_judges_the_shipped_rules_and_knows_alertm
             ({"job": "skustream", "namespace": "compose", "instance": running.stack.here("worker:9464")}, "up")
         ]
 
-    until(scraped, timeout_seconds=60, what="the worker is a target and up")
+    until(scraped, timeout_seconds=150, what="the worker is a target and up")
     rules = [rule for group in ask(prometheus, "/api/v1/rules")["groups"] for rule in group["rules"]]
     assert {rule["name"] for rule in rules} == ALERTS.keys() | RECORDED.keys()
     rings = running.stack.here("http://alertmanager:9093/api/v2/alerts")
     until(
         lambda: ask(prometheus, "/api/v1/alertmanagers")["activeAlertmanagers"] == [{"url": rings}],
-        timeout_seconds=60, what="Alertmanager is known",
+        timeout_seconds=150, what="Alertmanager is known",
     )  # fmt: skip
 
 

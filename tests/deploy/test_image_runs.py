@@ -132,15 +132,15 @@ def worked_on(
     try:
         until(
             lambda: worker.poll() is not None or is_ready(surroundings["SKUSTREAM_HTTP_PORT"]),
-            timeout_seconds=90, what="the worker ready",
+            timeout_seconds=150, what="the worker ready",
         )  # fmt: skip
         assert worker.poll() is None, log.read_text()
         pim = Producer({"bootstrap.servers": kafka.bootstrap_servers})
         pim.produce(topics.raw, key="MUG", value=json.dumps({"sku_id": "MUG", "raw_url": raw_url, "version": "1"}))
         assert pim.flush(30) == 0
-        until(lambda: len(watcher.look()) >= 1, timeout_seconds=90, what="the end of MUG")
+        until(lambda: len(watcher.look()) >= 1, timeout_seconds=150, what="the end of MUG")
     finally:
-        code = leash.reap(worker, signal.SIGTERM, timeout_seconds=90)
+        code = leash.reap(worker, signal.SIGTERM, timeout_seconds=150)
     assert code == 0, log.read_text()
     ended = watcher.look(1.0)
     watcher.close()

@@ -61,7 +61,7 @@ class Place:
         """A one-shot to its end."""
         return subprocess.run(
             [*command(), *container["args"]], env=self.environment(container), capture_output=True, text=True,
-            check=False, timeout=60,
+            check=False, timeout=300,
         )  # fmt: skip
 
     def start(self, container: Object) -> "subprocess.Popen[bytes]":
@@ -120,13 +120,13 @@ def test_topics_worker_and_console_of_a_release_do_their_work(place: Place) -> N
     try:
         until(
             lambda: running.poll() is not None or answer(port, worker["readinessProbe"]["httpGet"]["path"])[0] == 200,
-            timeout_seconds=60, what="the worker ready",
+            timeout_seconds=150, what="the worker ready",
         )  # fmt: skip
         assert running.poll() is None, place.log(worker).read_text()
         assert answer(port, worker["livenessProbe"]["httpGet"]["path"])[0] == 200
         until(
             lambda: "skustream_limiter_limit_requests 45.0\n" in answer(port, "/metrics")[1],
-            timeout_seconds=15, what="half of the contract for each of two workers",
+            timeout_seconds=150, what="half of the contract for each of two workers",
         )  # fmt: skip
     finally:
         grace = found["shop-skustream"]["spec"]["terminationGracePeriodSeconds"]
@@ -138,12 +138,12 @@ def test_topics_worker_and_console_of_a_release_do_their_work(place: Place) -> N
     showing = place.start(console)
     try:
         until(
-            lambda: showing.poll() is not None or listens(port), timeout_seconds=30, what="the console listens"
+            lambda: showing.poll() is not None or listens(port), timeout_seconds=150, what="the console listens"
         )  # fmt: skip
         assert showing.poll() is None, place.log(console).read_text()
         assert "token" in answer(port, "/login")[1].lower()
     finally:
-        leash.reap(showing, signal.SIGTERM, timeout_seconds=20)
+        leash.reap(showing, signal.SIGTERM, timeout_seconds=150)
 
 
 def test_a_worker_without_its_secret_says_so_in_a_line(place: Place) -> None:

@@ -135,7 +135,7 @@ def _cost(path: Path, folder: Path) -> tuple[int, str]:
     """In a process of its own, so that its peak is its own: how much it grew, and what it said."""
     run = subprocess.run(
         [sys.executable, "-m", "tests.hostile.costs", str(path), str(folder)],
-        check=True, capture_output=True, text=True, timeout=170,
+        check=True, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     grown_bytes, said = run.stdout.split(" ", 1)
     return int(grown_bytes), said.strip()

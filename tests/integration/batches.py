@@ -75,8 +75,8 @@ class Deployment:
         said = self.folder / "said.log"
         with said.open("wb") as log:
             process = leash.start([*command(), *words], log=log, env={**os.environ, **self.environment, **slow})
-        until(lambda: len(self.raw()) >= after_records, timeout_seconds=60, what="the first rows in the topic")
-        code = leash.reap(process, signal.SIGINT, timeout_seconds=30)
+        until(lambda: len(self.raw()) >= after_records, timeout_seconds=150, what="the first rows in the topic")
+        code = leash.reap(process, signal.SIGINT, timeout_seconds=150)
         return code, said.read_text()
 
     def status(self, batch: str, *words: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ from stream.topics import Topics
 from stream.tracing.port import NoTracing
 from tests.simulator import drawn
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 HASTE = 20.0
 TIMESTAMP_MS = 1_000_000
 PIPELINE = """

@@ -289,7 +289,7 @@ class TestTogether:
                 simulator.base_url, pixelapi_key="pk_wrong", store=(tmp_path / "store").as_uri(), pipeline=path,
                 kafka_bootstrap_servers=f"127.0.0.1:{free_ports(1)[0]}",
             )  # fmt: skip
-            findings = await examine(settings, Scope(part_seconds=2))
+            findings = await examine(settings, Scope(part_seconds=6))
         lint = told(findings, Area.PIPELINE, Mark.WRONG)
         assert [each.what.removeprefix(f"{path}: ").partition(":")[0] for each in lint] == [
             "stage cut", "stage grow", "stage again",

@@ -53,7 +53,7 @@ class Office:
 
     def dlq(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*command(), "dlq", *words], env=self.environment, capture_output=True, text=True, check=False, timeout=120
+            [*command(), "dlq", *words], env=self.environment, capture_output=True, text=True, check=False, timeout=300
         )
 
     def listed(self, *words: str) -> list[dict[str, object]]:
@@ -156,10 +156,10 @@ def test_watching_shows_what_comes_until_ctrl_c(office: Office, tmp_path: Path) 
             office.post(office.letter("OTHER"), office.letter("COMES", Reason.BUG))
             return [json.loads(line)["sku_id"] for line in said.read_text().splitlines()]
 
-        until(lambda: bool(told()), timeout_seconds=60, what="a letter that came")
+        until(lambda: bool(told()), timeout_seconds=150, what="a letter that came")
         assert set(told()) == {"COMES"}
     finally:
-        code = leash.reap(process, signal.SIGINT, timeout_seconds=30)
+        code = leash.reap(process, signal.SIGINT, timeout_seconds=150)
     assert code == 130, said.read_text()
 
 

@@ -233,8 +233,8 @@ def test_ctrl_c_stops_between_two_batches_and_the_same_command_resumes(counter: 
     words = ["dlq", "replay", "--all", "--from", "raw", "--ask-above", "100000", "--rate", "4"]
     with log.open("wb") as out:
         process = leash.start([*command(), *words], log=out, env=counter.environment())
-    until(lambda: len(counter.back()) >= 5, timeout_seconds=60, what="the first letters put back")
-    assert leash.reap(process, signal.SIGINT, timeout_seconds=30) == 130
+    until(lambda: len(counter.back()) >= 5, timeout_seconds=150, what="the first letters put back")
+    assert leash.reap(process, signal.SIGINT, timeout_seconds=150) == 130
     said = log.read_text()
     put_back = len(counter.back())
     assert (f"{put_back} letters put back" in said, f"staying: {40 - put_back} letters" in said) == (True, True), said
@@ -248,7 +248,7 @@ def test_of_two_operators_the_later_one_goes_on_and_the_earlier_one_stops(counte
     words = ["dlq", "replay", "--all", "--from", "raw", "--ask-above", "100000"]
     with log.open("wb") as out:
         earlier = leash.start([*command(), *words, "--rate", "4"], log=out, env=counter.environment())
-    until(lambda: len(counter.back()) >= 4, timeout_seconds=60, what="the first letters put back")
+    until(lambda: len(counter.back()) >= 4, timeout_seconds=150, what="the first letters put back")
     later = counter.replay(*words[2:])
     assert earlier.wait(30) == 1
     assert "another operator began" in log.read_text()

@@ -59,7 +59,7 @@ def test_every_change_it_tells_of_is_an_event_or_asks_for_nothing(kafka: Kafka, 
         readings[:] = [read(message) for message in read_all(kafka, topic)]
         return any(record.event.sku_id == "LAST" for each in readings for record in each.events)
 
-    until(last_one_came, timeout_seconds=30, what="the filer's word of the last object")
+    until(last_one_came, timeout_seconds=150, what="the filer's word of the last object")
     events = [record for each in readings for record in each.events]
     assert [unquote(record.event.raw_url) for record in events] == [
         f"s3://photos/{key}"

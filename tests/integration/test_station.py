@@ -26,7 +26,7 @@ from stream.runtime.worker import Worker
 from tests.services.clients import Kafka, create_topic, read_all, transactional_producer, wait_decided
 
 pytestmark = pytest.mark.kafka
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 120.0
 
 
 class Lags(SilentRecorder):

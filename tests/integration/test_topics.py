@@ -158,7 +158,7 @@ class Place:
         raw = replace(self.plans[0], limits={**self.plans[0].limits, "max.message.bytes": "9000000"})
         create_topics(self.client, [raw], partitions=3, replication_factor=1)
         # A broker shows a topic a moment after it has made it; the PIM's was there long before.
-        until(lambda: raw.name not in self.missing(), timeout_seconds=20, what="the PIM's topic seen")
+        until(lambda: raw.name not in self.missing(), timeout_seconds=150, what="the PIM's topic seen")
 
     def missing(self) -> set[str]:
         return {finding.topic for finding in self.check() if finding.message.startswith("missing")}
@@ -182,7 +182,7 @@ class TestOnKafka:
         names = [plan.name for plan in place.plans]
         assert [finding.topic for finding in place.check()] == names
         assert place.create() == [Creation(name, Done.CREATED) for name in names]
-        until(lambda: place.serious() == [], timeout_seconds=20, what="the created topics in order")
+        until(lambda: place.serious() == [], timeout_seconds=150, what="the created topics in order")
         assert {finding.topic for finding in place.check()} == set(names), "each has one copy here"
         assert place.create(partitions=5) == [Creation(name, Done.EXISTS) for name in names]
 
@@ -199,7 +199,7 @@ class TestOnKafka:
     def test_limits_that_somebody_made_too_small_are_found(self, place: Place) -> None:
         create_topics(place.client, place.plans[1:], partitions=2, replication_factor=1)
         place.create_roomy_raw()
-        until(lambda: len(place.serious()) == 8, timeout_seconds=20, what="the findings")
+        until(lambda: len(place.serious()) == 8, timeout_seconds=150, what="the findings")
         assert [(finding.level, finding.topic) for finding in place.serious()] == [
             *((Level.ERROR, name) for name in (*place.topics.retries(), place.topics.dead_letter)),
             *((Level.INFO, name) for name in place.between),
@@ -209,7 +209,7 @@ class TestOnKafka:
         """L6: the raw topic is often there first, with limits of its own."""
         place.create_roomy_raw()
         place.create()
-        until(lambda: len(place.serious()) == 3, timeout_seconds=20, what="the findings")
+        until(lambda: len(place.serious()) == 3, timeout_seconds=150, what="the findings")
         assert {finding.level for finding in place.serious()} == {Level.INFO}, "only the partitions differ"
 
 

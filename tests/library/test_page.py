@@ -89,7 +89,7 @@ def worker(installed: Installed, shop: Path, kafka: str, provider: Provider) -> 
     try:
         yield codes
     finally:
-        codes.append(leash.reap(process, signal.SIGTERM, timeout_seconds=60))
+        codes.append(leash.reap(process, signal.SIGTERM, timeout_seconds=150))
 
 
 def one_end(kafka: str) -> Terminal:
@@ -106,7 +106,7 @@ def one_end(kafka: str) -> Terminal:
         return bool(found)
 
     try:
-        until(look, timeout_seconds=90, what="the event's end")
+        until(look, timeout_seconds=150, what="the event's end")
     finally:
         reader.close()
     return Terminal.model_validate_json(found[0])

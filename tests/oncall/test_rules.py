@@ -35,7 +35,7 @@ EXPRESSIONS = {name: rule["expr"] for name, rule in {**RECORDED, **ALERTS}.items
 
 def run(*words: str) -> str:
     """The output of a program that must end well."""
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -84,7 +84,7 @@ def test_without_what_keeps_an_alert_firing_its_tests_fail(promtool: str, tmp_pa
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 1, done.stdout
     assert f"alertname: {alert}" in done.stdout + done.stderr

@@ -26,13 +26,13 @@ def test_random_skus_make_no_series(tmp_path: Path) -> None:
              "raw_url": (good, f"{site.provider.root}/photos/{name}", f"http://{name}.example/")[number % 3]}
             for number, name in enumerate(names)
         ))  # fmt: skip
-        until(lambda: site.total("skustream_useful_replicas") > 0, timeout_seconds=60, what="work for a worker")
-        until(lambda: site.total("skustream_balance_credits") == 0, timeout_seconds=60, what="the empty account")
+        until(lambda: site.total("skustream_useful_replicas") > 0, timeout_seconds=150, what="work for a worker")
+        until(lambda: site.total("skustream_balance_credits") == 0, timeout_seconds=150, what="the empty account")
         site.provider.behave(balance_credits=300_000)
         until(
             lambda: site.total("skustream_events_finished_total") >= SKUS, timeout_seconds=120, what=f"{SKUS} ends",
         )  # fmt: skip
-        until(lambda: site.total("skustream_balance_credits") > 0, timeout_seconds=60, what="the balance")
+        until(lambda: site.total("skustream_balance_credits") > 0, timeout_seconds=150, what="the balance")
         page, after = site.page(), site.series()
     assert of_ours(after) == before
     lanes = [dict(labels) for name, labels in after if name == LANES[0]]

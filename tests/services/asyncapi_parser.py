@@ -19,7 +19,7 @@ FILES = ("package.json", "package-lock.json", ".npmrc", "check.mjs")
 HOME = ROOT / "build/asyncapi"
 OLDEST_NODE = 20
 INSTEAD = "apt-get install nodejs npm"
-_SECONDS = 120
+_SECONDS = 300
 
 
 class AsyncApiParser:

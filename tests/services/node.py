@@ -153,7 +153,7 @@ class Node:
         if sig in (signal.SIGSTOP, signal.SIGCONT):
             os.kill(self.pid, sig)
             if sig == signal.SIGSTOP:
-                waiting.until(self._is_frozen, timeout_seconds=15, what=f"node {self.address.number} stands still")
+                waiting.until(self._is_frozen, timeout_seconds=150, what=f"node {self.address.number} stands still")
         elif self.is_running and self._process is not None:
             leash.reap(self._process, sig, timeout_seconds=timeout_seconds)
 

@@ -98,7 +98,7 @@ class S3Server:
     def stop(self) -> None:
         """End the server; data nobody will read again needs no goodbye."""
         if self._process is not None and self._process.poll() is None:
-            leash.reap(self._process, signal.SIGKILL if self._disposable else signal.SIGTERM, timeout_seconds=15)
+            leash.reap(self._process, signal.SIGKILL if self._disposable else signal.SIGTERM, timeout_seconds=150)
         if self._disposable:
             shutil.rmtree(self._folder, ignore_errors=True)
 

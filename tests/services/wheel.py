@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.deploy.rendered import ROOT, image
 
-SECONDS = 170
+SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
