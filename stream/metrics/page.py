@@ -19,8 +19,8 @@ ratio before the first failure is 0, not empty. No label holds an id or anything
 outside a label's values counts as `other`. Histograms are classic ones, and there are no `_created` series. Beside
 these stand prometheus-client's own `process_*`.
 
-Alerts on them: [deploy/prometheus/rules](../deploy/prometheus/rules), each with a page in the
-[runbook](runbook/README.md#alerts).
+Shown on [boards](boards.md). Alerts on them: [deploy/prometheus/rules](../deploy/prometheus/rules), each with a page
+in the [runbook](runbook/README.md#alerts).
 """
 FROM_PIPELINE = {
     "stage": "the stages this process runs",

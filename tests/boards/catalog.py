@@ -28,7 +28,7 @@ NOW = Row("Now", (
     Panel("About this board", "Where to read on.", shape=Shape.WORDS, words=INTRODUCTION, width=24, height=3),
     Panel(
         "SKUs finished", "Photos whose pictures are all made and published, in the time shown.", "short",
-        (Query(grown(catalogue.FINISHED, DONE)),), Shape.FIGURE, width=4, height=5, base=BLUE,
+        (Query(grown(catalogue.FINISHED, DONE)),), Shape.FIGURE, width=4, height=5, base=BLUE, decimals=0,
         link=("Batches, in the console", "${console}"),
     ),
     Panel(
@@ -44,11 +44,15 @@ NOW = Row("Now", (
         Shape.FIGURE, width=4, height=5, base=BLUE,
     ),
     Panel(
-        "Still to do", "Photos that wait or are being worked on, at whatever stage.", "short", (Query(LEFT),),
+        "Still to do",
+        "Photos that wait or are being worked on, at most: what is finished behind an unfinished one counts, too.",
+        "short",
+        (Query(LEFT),),
         Shape.FIGURE, width=4, height=5, base=BLUE, empty="nothing is known",
     ),
     Panel(
-        "Finish", "When all that waits has ended, if the speed of the last quarter of an hour lasts.", "dateTimeAsIso",
+        "Finish", "When all that waits has ended at the latest, at the speed of the last quarter of an hour.",
+        "dateTimeAsIso",
         (Query(f"1000 * (time() + 900 * {LEFT}\n/ ({grown(catalogue.FINISHED, ENDED, over=SHORTLY)} > 0))"),),
         Shape.FIGURE, width=4, height=5, base=BLUE, empty="nothing moves",
     ),
@@ -61,18 +65,20 @@ NOW = Row("Now", (
 
 COURSE = Row("Course", (
     Panel(
-        "SKUs per hour", "Finished, failed and overtaken by a newer photo, at the rate of each moment.", "short",
+        "SKUs per hour, moment by moment",
+        "Finished, failed and overtaken by a newer photo, at the rate of each moment.", "short",
         (Query(f"3600 * {rate(catalogue.FINISHED, ENDED, by='outcome')}", "{{outcome}}"),), width=12, is_stacked=True,
     ),
     Panel(
-        "Success rate", "Finished ones among all that ended, over the hour before each moment.", "percentunit",
+        "Success rate, hour by hour",
+        "Finished ones among all that ended, over the hour before each moment.", "percentunit",
         (Query(
             f"{grown(catalogue.FINISHED, DONE, over='1h')}\n"
             f"/ ({grown(catalogue.FINISHED, DECIDED, over='1h')} > 0)", "success",
         ),), width=12, most=1, steps=((0.98, GREEN),),
     ),
     Panel(
-        "Still to do", "Photos that wait or are being worked on. It falls: a catalog is on its way.", "short",
+        "Still to do, by stage", "Photos that wait or are being worked on. It falls: a catalog is on its way.", "short",
         (Query(gauge(catalogue.LAG, by="stage"), "{{stage}}"),), width=12, is_stacked=True,
     ),
     Panel(
@@ -91,11 +97,12 @@ TOTALS = Row("Totals of the time shown", (
         "`live` are new photos, `backfill` whole catalogs, `replay` was put back by a "
         "person; `other` could not be read.", "short",
         (Query(f"sort_desc({grown(catalogue.FINISHED, ENDED, by='priority, outcome')} > 0)"),), Shape.TABLE, width=12,
+        decimals=0,
         empty="nothing ended",
     ),
     Panel(
         "Why they failed", "Each reason has a page that says what it means and what to do.", "short",
-        (Query(f"sort_desc({grown(catalogue.LETTERS, by='reason')} > 0)"),), Shape.TABLE, width=12,
+        (Query(f"sort_desc({grown(catalogue.LETTERS, by='reason')} > 0)"),), Shape.TABLE, width=12, decimals=0,
         empty="nothing failed",
         link=("What the reasons mean", "${runbook}/README.md#letters"),
     ),

@@ -67,7 +67,7 @@ MONEY = Row("Quota and money", (
             Query(gauge(catalogue.LIMITER_USED), "used"),
             Query(gauge(catalogue.LIMITER_LIMIT), "shares of the chosen workers"),
             Query(gauge(catalogue.LIMITER_CONTRACT, how="max"), "contract"),
-        ),
+        ), link=page("SkustreamContractOvercut"),
     ),
     Panel(
         "Workers of use",
@@ -94,6 +94,7 @@ MONEY = Row("Quota and money", (
         "Balance",
         "Credits left on the account, when it was last asked; every quarter of an hour, and some accounts tell none.",
         "short", (Query(gauge(catalogue.BALANCE, how="min")),), Shape.FIGURE, width=3, height=4, empty="not told",
+        link=page("SkustreamCreditsRunOut"),
     ),
     Panel(
         "Balance told", "When that was: a balance of hours ago says little.", "dateTimeAsIso",
@@ -115,16 +116,18 @@ MONEY = Row("Quota and money", (
     ),
     Panel(
         "Prices unlike the book's", "Jobs charged otherwise than the price book says, in the time shown.", "short",
-        (Query(grown(catalogue.PRICE_MISMATCH)),), Shape.FIGURE, width=3, height=4, steps=((1, YELLOW),),
+        (Query(grown(catalogue.PRICE_MISMATCH)),), Shape.FIGURE, width=3, height=4, decimals=0, steps=((1, YELLOW),),
     ),
     Panel(
         "429s", "Answers that said: too many requests, in the time shown. In steady state there is none.", "short",
         (Query(grown(catalogue.REQUEST_SECONDS, 'code="429"', part="count")),), Shape.FIGURE, width=3, height=4,
+        decimals=0,
         steps=((1, RED),), link=page("SkustreamContractBreached"),
     ),
     Panel(
         "402s", "Answers that said: no credits, in the time shown. Intake pauses until there are some.", "short",
         (Query(grown(catalogue.REQUEST_SECONDS, 'code="402"', part="count")),), Shape.FIGURE, width=3, height=4,
+        decimals=0,
         steps=((1, RED),), link=page("SkustreamOutOfCredits"),
     ),
     Panel(
@@ -154,7 +157,7 @@ FAILURES = Row("Failures", (
     Panel(
         "Letters in the time shown",
         "What to look at first: `skustream dlq stats` says the same of the topic.", "short",
-        (Query(f"sort_desc({grown(catalogue.LETTERS, by='stage, reason')} > 0)"),), Shape.TABLE, width=12,
+        (Query(f"sort_desc({grown(catalogue.LETTERS, by='stage, reason')} > 0)"),), Shape.TABLE, width=12, decimals=0,
         empty="no letters", link=("Runbook: letters", "${runbook}/README.md#letters"),
     ),
     Panel(

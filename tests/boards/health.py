@@ -191,6 +191,7 @@ PROCESS = Row("Process", (
     Panel(
         "Versions", "What each worker runs; two of them only during a roll-out.", "short",
         (Query(total(series(catalogue.BUILD), "version, python, librdkafka", "count")),), Shape.TABLE, width=12,
+        decimals=0,
         base=BLUE,
     ),
     Panel(

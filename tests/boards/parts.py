@@ -53,6 +53,8 @@ class Panel:
     words: str = ""
     empty: str = "-"
     most: float | None = None
+    decimals: int | None = None
+    """Of a figure that counts things: increases are reckoned, and come to 7.01."""
     names: Mapping[str, str] | None = None
     """State timelines only: a value's word; its colour is that of `steps`."""
 
@@ -195,6 +197,7 @@ def _field(panel: Panel) -> dict[str, Any]:
     field: dict[str, Any] = {
         "unit": panel.unit, "noValue": panel.empty, "color": {"mode": "thresholds" if is_flat else "palette-classic"},
         "thresholds": {"mode": "absolute", "steps": steps}, "mappings": [], "custom": {},
+        **({} if panel.decimals is None else {"decimals": panel.decimals}),
     }  # fmt: skip
     if panel.shape is Shape.LINES:
         field |= {"min": 0, **({} if panel.most is None else {"max": panel.most}), "custom": {

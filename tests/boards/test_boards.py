@@ -65,7 +65,8 @@ def test_a_board_is_classic_json_as_grafana_reads_it(path: Path) -> None:
     jsonschema.validate(board, SCHEMA)
     assert board["schemaVersion"] == SCHEMA_VERSION
     ids = [panel["id"] for panel in board["panels"]]
-    assert len(set(ids)) == len(ids)
+    titles = [panel["title"] for panel in panels(board)]
+    assert (len(set(ids)), len(set(titles))) == (len(ids), len(titles))
 
 
 @EVERY_BOARD

@@ -29,3 +29,13 @@ def test_without_values_they_are_as_shipped(chart: Chart) -> None:
     (one,) = [each for each in objects if each["metadata"]["name"] == "shop-skustream-dashboards"]
     assert one["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert one["data"] == {path.name: path.read_text() for path in BOARDS}
+
+
+def test_the_alerts_runbook_is_the_boards_too(chart: Chart) -> None:
+    told = ("dashboards.enabled=true", f"prometheusRule.runbookUrl={MINE['runbook']}/")
+    objects = of_kind(chart.objects(MINIMAL, *told), "ConfigMap")
+    (one,) = [each for each in objects if each["metadata"]["name"] == "shop-skustream-dashboards"]
+    for text in one["data"].values():
+        variables = {each["name"]: each["query"] for each in json.loads(text)["templating"]["list"]}
+        assert variables["runbook"] == MINE["runbook"]
+        assert variables["console"] == "http://127.0.0.1:9474"

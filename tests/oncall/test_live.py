@@ -3,14 +3,17 @@
 One evening for both: an account without credits, then load with faults; workers on a real Kafka and a real S3.
 """
 
+import html
 import json
 import math
+import re
 import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.boards.drawing import page
 from tests.boards.grafana import Moment, Prometheus, panels, questions, words_of
 from tests.boards.paper import GRAFANA
 from tests.composed.plant import STAGES, Plant
@@ -109,3 +112,12 @@ def test_a_broken_and_a_dead_query_are_found(scene: Scene) -> None:
         prometheus.ask(query.saying("sum(rate(skustream_lag_records))["), now)
     assert not is_alive(prometheus.ask(query.saying("skustream_no_such_metric"), now))
     assert not is_alive(prometheus.ask(query.saying("vector(0) / vector(0)"), now))
+
+
+@EVERY_BOARD
+def test_a_board_can_be_drawn_for_the_docs(scene: Scene, board: dict[str, Any]) -> None:
+    now, prometheus = moment(scene), Prometheus(scene.prometheus)
+    asked = list(questions(board, {**now.words(), **words_of(board, {})}))
+    drawn = page(board, lambda each: prometheus.ask(each, now), asked, now, rows=99)
+    assert [panel["title"] for panel in board["panels"] if html.escape(panel["title"]) not in drawn] == []
+    assert "nan" not in "".join(re.findall(r'(?:points|x|y|width|height)="[^"]*"', drawn))
