@@ -171,7 +171,8 @@ class Bucket:
         if status in {401, 403}:
             return self.unavailable(
                 f"access refused ({code}): check the keys; they need s3:GetObject, s3:PutObject, and s3:ListBucket, "
-                "without which a missing key looks forbidden; `skustream gc --yes` needs s3:DeleteObject too"
+                "without which a missing key looks forbidden; `skustream gc --yes` needs s3:DeleteObject too; see "
+                "docs/security.md"
             )
         if status in _REDIRECTS or code == "AuthorizationHeaderMalformed":
             return self.unavailable(f"the bucket lives elsewhere ({code}): check region and endpoint")

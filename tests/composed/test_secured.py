@@ -4,6 +4,7 @@ What was bought and where it went is counted from outside, through the broker's 
 """
 
 import json
+import re
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -24,11 +25,15 @@ from tests.console.process import ConsoleProcess
 from tests.services.acls import allow
 from tests.services.identities import USERS
 from tests.services.kafka import KafkaCluster
+from tests.services.s3 import ARN
+from tests.services.s3 import USERS as KEYS
 from tests.services.waiting import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.s3]
+PAGE = Path(__file__).parents[2] / "docs/security.md"
 HOLDERS = {role.value: role for role in Role}
 """Users are named as their roles."""
+SECRETS = [*USERS.values(), *(secret for _, secret in KEYS.values())]
 
 
 class Secured:
@@ -40,15 +45,39 @@ class Secured:
         for user, role in HOLDERS.items():
             allow(kafka, user, grants(role, Topics(plant.prefix), map_))
 
+        self._keep_to_the_policy()
+
+    def _keep_to_the_policy(self) -> None:
+        """Put the page's policy on the bucket."""
+        (text,) = re.findall(r"<!-- s3-policy -->\n```json\n(.*?)```", PAGE.read_text(), re.DOTALL)
+        ours = {
+            "arn:aws:iam::123456789012:user/skustream-": ARN,
+            "my-bucket/catalog": f"{self.plant.bucket}/assets",
+            "my-bucket": self.plant.bucket,
+        }
+        for told, true in ours.items():
+            assert told in text
+            text = text.replace(told, true)
+        client = self.plant.s3.client()
+        client.put_bucket_policy(Bucket=self.plant.bucket, Policy=text)
+        client.close()
+
     def access(self, user: str, password: str | None = None) -> dict[str, str]:
-        """The settings that make somebody `user`; the password lies in a file."""
+        """The settings that make somebody `user`, with Kafka and with S3; the passwords lie in files."""
+        kafka_user = user if user in USERS else "nobody"
         file = self.plant.folder / f"{'password' if password is None else 'wrong-password'}-of-{user}"
-        file.write_text(f"{password or USERS[user]}\n")
-        options = self.kafka.identities().options(user)
+        file.write_text(f"{password or USERS[kafka_user]}\n")
+        key, secret = KEYS.get(user, ("nobody", "nobody-W0rd"))
+        secret_file = self.plant.folder / f"s3-secret-of-{user}"
+        secret_file.write_text(f"{secret}\n")
+        options = self.kafka.identities().options(kafka_user)
         del options["sasl.password"]
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.guarded_servers,
             "SKUSTREAM_KAFKA_SASL_PASSWORD_FILE": str(file),
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": "",  # the plant's own; empty is as good as none
+            "AWS_SECRET_ACCESS_KEY_FILE": str(secret_file),
             **{f"SKUSTREAM_KAFKA_{name.upper().replace('.', '_')}": text for name, text in options.items()},
         }
 
@@ -64,7 +93,7 @@ class Secured:
             [*command(), *words], env=environment, capture_output=True, text=True, check=False, timeout=120
         )
         assert done.returncode == code, done.stdout + done.stderr
-        assert not any(password in done.stdout + done.stderr for password in USERS.values())
+        assert not any(secret in done.stdout + done.stderr for secret in SECRETS)
         return done
 
 
@@ -82,10 +111,7 @@ def test_every_role_does_its_work_with_its_own_rights_alone(plants: Plants, guar
     secured = Secured(plant, guarded_kafka)
     secured.run("topics", "topics", "create")
     secured.run("submit", "submit", str(catalog(plant)), "--batch", "spring")
-    photos.draw(plant.provider.photos, "pim.jpg", colour=2)
-    event = {"sku_id": "PIM", "raw_url": f"{plant.provider.root}/photos/pim.jpg", "sequence": 1}
-    record = OutRecord(plant.topic("raw"), b"PIM", json.dumps(event).encode())
-    assert publish(guarded_kafka.guarded("pim"), [record]).acknowledged == 1
+    send_as_pim(plant, guarded_kafka, 1)
 
     worker = plant.worker(**secured.access("worker")).wait_ready()
     plant.wait_ended(3)
@@ -105,11 +131,19 @@ def test_every_role_does_its_work_with_its_own_rights_alone(plants: Plants, guar
     assert f"User:reader Write on the transactional-id {plant.prefix}.replay" in refused
     photos.draw(plant.provider.photos, "late.jpg", colour=3)
     secured.run("operator", "dlq", "replay", "--sku", "LATE", "--why", "the photo is there now")
-    plant.wait_ended(4)
+    send_as_pim(plant, guarded_kafka, 2)  # its first pictures are shown no more: gc may delete them
+    plant.wait_ended(5)
     assert worker.stop() == 0
     assert audit(plant.target()).problems == []
-    assert len(plant.provider.jobs()) == 9  # three photos, three jobs each
-    assert not any(password in worker.log.read_text() for password in USERS.values())
+    assert len(plant.provider.jobs()) == 12  # four photos, three jobs each
+    assert not any(secret in worker.log.read_text() for secret in SECRETS)
+
+    secured.run("operator", "dlq", "resume", "--why", "looked at")
+    for verb in ("condemned_jobs", "deleted_assets"):
+        books = json.loads(secured.run("gc", "gc", "--yes", "--older-than", "0s", "--json").stdout)
+        assert books[verb] > 0
+    denied = secured.run("reader", "gc", "--yes", code=3).stderr
+    assert denied.count("\n") == 1
 
     wrong = secured.access("reader", "wr0ng-password")
     strange = {"SKUSTREAM_KAFKA_SSL_CA_LOCATION": str(guarded_kafka.identities().stranger_ca)}
@@ -119,6 +153,16 @@ def test_every_role_does_its_work_with_its_own_rights_alone(plants: Plants, guar
         assert said.count("\n") == 1
         assert setting in said
         assert "wr0ng" not in said
+
+
+def send_as_pim(plant: Plant, kafka: KafkaCluster, sequence: int) -> None:
+    """One event in the PIM's name, of a photo of its own."""
+    photos.draw(plant.provider.photos, f"pim-{sequence}.jpg", colour=10 + sequence)
+    event = {
+        "sku_id": "PIM", "raw_url": f"{plant.provider.root}/photos/pim-{sequence}.jpg", "sequence": sequence,
+    }  # fmt: skip
+    record = OutRecord(plant.topic("raw"), b"PIM", json.dumps(event).encode())
+    assert publish(kafka.guarded("pim"), [record]).acknowledged == 1
 
 
 def page(url: str) -> str:

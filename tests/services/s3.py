@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 _READY_SECONDS = 60.0
 LISTENERS = ("master.port", "volume.port", "filer.port", "s3.port", "admin.port")
 
+USERS = {
+    name: (f"{name}-access-key", f"{name}-secret-W0rd") for name in ("worker", "submit", "reader", "operator", "gc")
+}
+"""Users without any right of their own: what they may do, a bucket's policy says."""
+ARN = "arn:aws:iam::000000000000:user/"
+"""How a policy names them, with their name behind it."""
+
 
 class WeedDied(RuntimeError):
     """The server ended while it should have started: the end of its log."""
@@ -149,7 +156,11 @@ class S3Server:
             "credentials": [{"accessKey": self.stranger_access_key, "secretKey": self.stranger_secret_key}],
             "actions": ["Read:a-bucket-that-is-not-there"],
         }
-        (self._folder / "s3.json").write_text(json.dumps({"identities": [identity, stranger]}))
+        users = [
+            {"name": name, "credentials": [dict(zip(("accessKey", "secretKey"), keys, strict=True))], "actions": []}
+            for name, keys in USERS.items()
+        ]
+        (self._folder / "s3.json").write_text(json.dumps({"identities": [identity, stranger, *users]}))
 
     def _write_notifications(self) -> None:
         if self._kafka_topic is not None:
