@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,7 @@ from tests.composed.conftest import Plants
 from tests.composed.evidence import contents
 from tests.composed.kills import Kills
 from tests.composed.plant import Plant, drawn_lots
-from tests.composed.versions import tomorrow, yesterday
-from tests.conftest import _demand
+from tests.composed.versions import Forgotten, tomorrow, yesterday
 
 RecordProperty = Callable[[str, object], None]
 pytestmark = [pytest.mark.kafka, pytest.mark.s3]
@@ -21,7 +20,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.s3]
 PATIENCE_SECONDS = 240
 BUSY = {
     "default_latency": {"minimum_seconds": 0.5, "maximum_seconds": 1.5},
-    "answer_delay": {"minimum_seconds": 0.1, "maximum_seconds": 0.4},
+    "answer_delay": {"minimum_seconds": 0.3, "maximum_seconds": 0.8},
 }
 
 
@@ -29,7 +28,7 @@ BUSY = {
 def test_todays_workers_take_over_from_the_first_releases_drained_and_killed(plants: Plants, tmp_path: Path) -> None:
     """One is told to stop, the other one is killed inside a submit; what both had begun is ended by today's."""
     plant = plants(behaviour=BUSY)
-    old = _demand(lambda: yesterday(1, tmp_path))
+    old = _remembered(1, tmp_path)
     drained = plant.worker(**old)
     plant.worker(**old)
     sent = [plant.event(f"SKU-{number}") for number in range(8)]
@@ -89,7 +88,7 @@ def test_an_upgrade_in_the_middle_of_kills(
     plants: Plants, tmp_path: Path, record_property: RecordProperty, generation: int
 ) -> None:
     plant = plants(behaviour=BUSY)
-    old = _demand(lambda: yesterday(generation, tmp_path))
+    old = _remembered(generation, tmp_path)
     rng, seed = drawn_lots()
     kills = Kills(seed, rng)
     for _ in range(3):
@@ -115,6 +114,14 @@ def test_an_upgrade_in_the_middle_of_kills(
     plant.wait_ended(60, timeout_seconds=PATIENCE_SECONDS)
     record_property("told", f"[upgrade of generation {generation}] {kills}")
     _judge(plant, events=60)
+
+
+def _remembered(generation: int, folder: Path) -> Mapping[str, str]:
+    """Yesterday's worker; where the history is not, nothing is proved, and that is said."""
+    try:
+        return yesterday(generation, folder)
+    except Forgotten as forgotten:
+        pytest.skip(f"NOT PROVED HERE: {forgotten}")
 
 
 def _fields(plant: Plant) -> set[str]:

@@ -11,15 +11,18 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.services import ServiceMissing
-
 ROOT = Path(__file__).parents[2]
 TREES = {
     1: "27f21db2c6e2ef81b73e35438f83b602aa0857ef",
     2: "1b8e128ac7fa20c819359e9eab8f91337c9082f7",
 }
 """The package `stream` by generation (tests/frozen/README.md), named by its content: no rebase changes that."""
-INSTEAD = "this clone does not have yesterday's code: git fetch --unshallow"
+INSTEAD = "this copy of the repository does not have yesterday's code: git fetch --unshallow"
+
+
+class Forgotten(Exception):
+    """Yesterday's code is not here, and no package would bring it: a shallow clone, or no clone at all."""
+
 
 TOMORROW = '''"""Loaded before anything of stream: whatever is written then has fields that are unknown today."""
 
@@ -47,11 +50,14 @@ stream.retries.RetryNote.headers = lambda note: (*headers(note), ("skustream.add
 
 
 def yesterday(generation: int, folder: Path) -> Mapping[str, str]:
-    """That generation's worker, with its own default pipeline. Raises ServiceMissing where git has it not."""
-    tree = TREES[generation]
-    packed = subprocess.run(["git", "archive", "--prefix=stream/", tree], cwd=ROOT, capture_output=True, check=False)
+    """That generation's worker, with its own default pipeline. Raises Forgotten where git has it not."""
+    words = ["git", "archive", "--prefix=stream/", TREES[generation]]
+    try:
+        packed = subprocess.run(words, cwd=ROOT, capture_output=True, check=False)
+    except FileNotFoundError as missing:
+        raise Forgotten(INSTEAD) from missing
     if packed.returncode:
-        raise ServiceMissing(f"{INSTEAD}\n{packed.stderr.decode(errors='replace')}")
+        raise Forgotten(f"{INSTEAD}\n{packed.stderr.decode(errors='replace')}")
     target = folder / f"generation-{generation}"
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
         archive.extractall(target, filter="data")
