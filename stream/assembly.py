@@ -18,6 +18,7 @@ import structlog
 
 from stream.broker.link import KafkaLink, LinkSettings
 from stream.broker.port import LinkListener
+from stream.broker.refusals import demand, meet
 from stream.broker.rights import demand_rights
 from stream.core.clock import Clock, SystemClock
 from stream.doors import (
@@ -52,6 +53,7 @@ from stream.runtime.process import Crew, Process, spare_the_collector
 from stream.runtime.reading import FirstReader, LaterReader, Reader
 from stream.runtime.replicas import Replicas, Share
 from stream.runtime.returns import Returns
+from stream.runtime.start import CalledOff, Start
 from stream.runtime.station import Station, StationParts
 from stream.runtime.verdict import RetryPolicy
 from stream.runtime.worker import Worker, WorkerParts
@@ -65,7 +67,7 @@ from stream.tracing.port import Doors, Tracing
 
 log = structlog.get_logger(__name__)
 
-RIGHTS_SECONDS = 10.0
+MEET_SECONDS, RIGHTS_SECONDS = 5.0, 10.0
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
 
@@ -89,9 +91,12 @@ async def run_worker(settings: Settings, stages: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, tell, number)
     try:
-        async with open_worker(settings, stages) as worker:
+        async with open_worker(settings, stages, called_off=stop) as worker:
             await stop.wait()
             return EXIT_OK if await worker.process.stop() else EXIT_FAILED
+    except CalledOff:
+        log.info("stopped", clean=True, submits_cut_off=0)
+        return EXIT_OK
     except asyncio.CancelledError:
         log.error("stopped-at-once", way_out="running jobs are in the ledger; the next worker adopts them")  # noqa: TRY400
         return EXIT_INTERRUPTED
@@ -106,20 +111,33 @@ class OpenWorker:
 
 
 @asynccontextmanager
-async def open_worker(settings: Settings, stages: Sequence[str]) -> AsyncIterator[OpenWorker]:
-    """A started process with its health server. Whoever opens it calls `process.stop()`."""
+async def open_worker(
+    settings: Settings, stages: Sequence[str], *, called_off: asyncio.Event | None = None
+) -> AsyncIterator[OpenWorker]:
+    """A started process with its health server. Whoever opens it calls `process.stop()`.
+
+    What is late (the store, Kafka, its topics) is waited for first, while `/readyz` says so. Raises `Misconfigured`,
+    `Unavailable`; `CalledOff` when `called_off` is set meanwhile.
+    """
+    settings.need_all()
     pipeline = load_pipeline(settings.pipeline)
     chosen = [pipeline.stages[pipeline.index(name)] for name in stages] or list(pipeline.stages)
     topics = Topics(settings.topic_prefix)
     clock = SystemClock()
     recorder = PrometheusRecorder(Known.of(pipeline, topics, [stage.name for stage in chosen]), clock)
     environment = Environment(clock, recorder)
+    start = Start(clock, settings.start_wait_seconds, called_off)
     async with AsyncExitStack() as stack:
+        health = HealthServer(
+            recorder, live=start.live, ready=start.ready, host=settings.http_host, port=settings.http_port
+        )
+        await health.start()
+        stack.push_async_callback(health.stop)
         tracing = tracing_of(settings, topics, clock, recorder)
         stack.push_async_callback(tracing.aclose)  # first in, last out: every other door may still tell a step
         desk = await _open_desk(settings, pipeline, topics, environment, clock, recorder, tracing, stack)
+        await _wait_for_doors(start, desk, chosen, settings)
         crews = [_crew(stage, desk, settings, environment, tracing) for stage in chosen]
-        await asyncio.to_thread(_demand_rights, settings, pipeline, topics, [stage.name for stage in chosen])
         process = Process(
             crews,
             environment,
@@ -129,13 +147,9 @@ async def open_worker(settings: Settings, stages: Sequence[str]) -> AsyncIterato
             on_tick=_reports(crews, desk, settings, environment),
             beside=_balance_watch(chosen, desk, settings),
         )
-        health = HealthServer(
-            recorder, live=process.live, ready=process.ready, host=settings.http_host, port=settings.http_port
-        )
-        await health.start()
-        stack.push_async_callback(health.stop)
         stack.callback(process.halt)  # first of all at the end, for whoever did not call `process.stop()`
         await process.start()
+        start.over(process)
         log.info(
             "started", stages=[stage.name for stage in chosen], health=f"http://{health.host}:{health.port}",
             store=settings.store, delivery=settings.delivery.value,
@@ -166,7 +180,6 @@ async def _open_desk(
     harden()
     objects = await store_of(settings, clock, recorder)
     stack.push_async_callback(objects.aclose)
-    await objects.probe()
     quota = quota_of(settings, clock, recorder)
     api = open_api(settings, clock, recorder, on_throttle=quota.throttle, own_endpoints=endpoints_of(pipeline))
     stack.push_async_callback(api.aclose)
@@ -194,6 +207,21 @@ async def _open_desk(
         claim_poll_seconds=settings.claim_poll_seconds,
         recovered=environment.recovered,
     )
+
+
+async def _wait_for_doors(start: Start, desk: Desk, stages: Sequence[Stage], settings: Settings) -> None:
+    """The store with its conditional writes, Kafka, and every topic that these stages read or write."""
+    needed = {name for stage in stages for name in desk.pipeline.touches(stage.name, desk.topics)}
+
+    def meet_topics() -> None:
+        there = meet(settings.kafka_client(), timeout_seconds=MEET_SECONDS)
+        _demand_rights(
+            settings, desk.pipeline, desk.topics, [stage.name for stage in stages]
+        )  # a hidden one looks missing
+        demand(sorted(needed), there.topics)
+
+    await start.found("the store", desk.objects.probe)
+    await start.found("Kafka and its topics", lambda: asyncio.to_thread(meet_topics))
 
 
 def _crew(stage: Stage, desk: Desk, settings: Settings, environment: Environment, tracing: Tracing) -> Crew:

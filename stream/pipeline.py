@@ -157,6 +157,11 @@ class Pipeline(Frozen):
         """What the stage `name` subscribes to: its input topics, and every retry topic."""
         return (*self.input_topics(name, topics), *topics.retries())
 
+    def touches(self, name: str, topics: Topics) -> set[str]:
+        """Every topic that the stage `name` reads or writes: those it may hand on to, `completed`, retries, letters."""
+        behind = self.topics_between(topics)[self.index(name) :]
+        return {*self.reads(name, topics), *behind, topics.completed, topics.dead_letter}
+
     def topics_between(self, topics: Topics) -> list[str]:
         """The topics between stages, in order."""
         return [topics.asset(stage.makes) for stage in self.stages[:-1]]

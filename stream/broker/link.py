@@ -22,7 +22,7 @@ from stream.broker.port import (
     OutRecord,
     Partition,
 )
-from stream.broker.refusals import FORBIDDEN, not_allowed
+from stream.broker.refusals import FORBIDDEN, made, not_allowed
 from stream.broker.words import Caught, committed_of, ends_in, partitions_of, record_of
 from stream.core.errors import Resource, Unavailable
 from stream.roles import Grant, Kind
@@ -101,7 +101,10 @@ class KafkaLink:
     """Both deliveries share everything but `publish`'s frame, `commit` and `abort`."""
 
     def __init__(self, settings: LinkSettings, listener: LinkListener) -> None:
-        """Connects and subscribes. Raises `Unavailable(broker)` when no broker answers in time."""
+        """Connects and subscribes.
+
+        Raises `Unavailable(broker)` when no broker answers in time, `Misconfigured` for options librdkafka refuses.
+        """
         self._settings = settings
         self._listener = listener
         self._open = False
@@ -109,10 +112,11 @@ class KafkaLink:
         """Assigned and not paused."""
         self._asleep: tuple[TopicPartition, int] | None = None
         """Resumed when nothing was fetched: to be called so often yet, until a record comes."""
-        self._producer = Producer(settings.producer(), logger=_CHATTER)
+        self._producer = made(lambda: Producer(settings.producer(), logger=_CHATTER))
         if settings.transactional:
             self._begin_life()
-        self._consumer = Consumer({**settings.consumer(), "stats_cb": self._statistics}, logger=_CHATTER)
+        options = {**settings.consumer(), "stats_cb": self._statistics}
+        self._consumer = made(lambda: Consumer(options, logger=_CHATTER))
         self._consumer.subscribe(
             list(settings.topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )
@@ -228,7 +232,8 @@ class KafkaLink:
             if error.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
                 grant = Grant(Kind.TRANSACTIONAL_ID, f"{self._settings.group}.", ("Write",), is_prefix=True)
                 raise not_allowed(self._settings.options, grant) from None
-            message = f"no transactions at {self._settings.options.get('bootstrap.servers')}: {error.args[0].str()}"
+            servers = self._settings.options.get("bootstrap.servers")
+            message = f"no transactions at Kafka at {servers}: {error.args[0].str()} (SKUSTREAM_DELIVERY=exactly-once)"
             raise Unavailable(Resource.BROKER, message) from None
 
     def _produce(self, index: int, record: OutRecord, failures: dict[int, str], waiting: set[int]) -> None:

@@ -7,20 +7,25 @@ an unknown certificate look like silence to a call that waits: a knock beside it
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined] # re-exported, unmarked
 
-from stream.core.errors import Misconfigured, Resource, Unavailable
+from stream.core.errors import Misconfigured, Missing, Resource, Unavailable
 from stream.roles import Grant, Kind
 
 FIRST_SECONDS = 1.0
 """So long a call waits before somebody knocks."""
-KNOCK_SECONDS = 5.0
-KNOCK_SLICE_SECONDS = 0.5
-_CHATTER = logging.getLogger("librdkafka")
+KNOCK_SECONDS = 8.0
+"""So long for a connection to come about: of several addresses the first may be dead, and the second well."""
+KNOCK_SLICE_SECONDS, KNOCK_REST_SECONDS = 0.5, 0.1
+_CHATTER = logging.getLogger("librdkafka.knock")
+"""Silent: of every failed connection it would tell what is told once here."""
+_CHATTER.addHandler(logging.NullHandler())
+_CHATTER.propagate = False
 _SILENCE = frozenset(
     {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN}  # noqa: SLF001 - the client's names
 )
@@ -36,6 +41,14 @@ FORBIDDEN = {
 Answer = TypeVar("Answer")
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a knock brought: the cluster as it tells itself, or what stood in the way, if anything was told."""
+
+    cluster: ClusterMetadata | None = None
+    trouble: KafkaError | None = None
+
+
 def cause_of(error: KafkaException) -> KafkaError:
     """What librdkafka says inside its exception."""
     cause = error.args[0]
@@ -47,7 +60,7 @@ def misfit(error: KafkaException) -> Misconfigured:
     """Options that librdkafka refuses, files it cannot read included."""
     words = cause_of(error).str()
     hint = "; is SKUSTREAM_KAFKA_SSL_KEY_PASSWORD (or ..._FILE) that key's password?" if "ssl.key" in words else ""
-    return Misconfigured(f"kafka: {words}{hint}")
+    return Misconfigured(f"kafka: {words}{hint}; look at SKUSTREAM_KAFKA_*, or at kafka in the settings file")
 
 
 def principal_of(client: Mapping[str, Any]) -> str:
@@ -60,9 +73,8 @@ def not_allowed(client: Mapping[str, Any], grant: Grant, *, others: int = 0) -> 
     right = f"{' and '.join(grant.operations)} on the {grant.kind} {grant.name}{'…' if grant.is_prefix else ''}"
     more = f", and {others} more (skustream check names them all)" if others else ""
     way_out = grant.command(principal_of(client))
-    return Unavailable(
-        Resource.BROKER, f"Kafka does not allow {principal_of(client)} {right}{more}; an administrator types: {way_out}"
-    )
+    told = f"Kafka does not allow {principal_of(client)} {right}{more}; an administrator types: {way_out}"
+    return Unavailable(Resource.BROKER, told, is_refusal=True)
 
 
 def unwritten(error: KafkaError, client: Mapping[str, Any], topic: str) -> str:
@@ -83,37 +95,63 @@ def answered(call: Callable[[float], Answer], client: Mapping[str, Any], *, time
     except KafkaException as error:
         if cause_of(error).code() not in _SILENCE:
             raise unanswered(cause_of(error)) from None
-    knock(client, timeout_seconds=min(KNOCK_SECONDS, timeout_seconds))
+    heard = knock(client, timeout_seconds=min(KNOCK_SECONDS, timeout_seconds))
+    if heard.trouble is not None:  # no connection came about; one that is slow is waited for
+        raise unanswered(heard.trouble)
     try:
         return call(max(until - time.monotonic(), KNOCK_SLICE_SECONDS))
     except KafkaException as error:
         raise unanswered(cause_of(error)) from None
 
 
-def knock(client: Mapping[str, Any], *, timeout_seconds: float = KNOCK_SECONDS) -> bool:
-    """Whether a broker answered in time. Raises `Unavailable(broker)` when it will not, however long one waits.
+def meet(client: Mapping[str, Any], *, timeout_seconds: float) -> ClusterMetadata:
+    """The cluster, if it answers in time. Raises `Unavailable(broker)`, `Misconfigured`, as `knock` does."""
+    heard = knock(client, timeout_seconds=timeout_seconds)
+    if heard.cluster is None:
+        raise unanswered(heard.trouble or KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - the client's name
+    return heard.cluster
+
+
+def demand(names: Collection[str], existing: Collection[str]) -> None:
+    """Raises `Missing` when a topic is."""
+    missing = [name for name in names if name not in existing]
+    if missing:
+        raise Missing(
+            f"there is no topic {', '.join(missing)}: skustream topics create, or another prefix "
+            "(SKUSTREAM_TOPIC_PREFIX); one that this user may not describe is not seen either"
+        )
+
+
+def made(make: Callable[[], Answer]) -> Answer:
+    """A client of librdkafka's. Raises `Misconfigured` for options that it refuses."""
+    try:
+        return make()
+    except KafkaException as error:
+        raise misfit(error) from None
+
+
+def knock(client: Mapping[str, Any], *, timeout_seconds: float = KNOCK_SECONDS) -> Heard:
+    """Whether a broker answers in time. Raises `Unavailable(broker)` when it will not, however long one waits.
 
     Raises `Misconfigured` for options that librdkafka refuses.
     """
     troubles: list[KafkaError] = []
-    try:
-        options: dict[str, Any] = {**client, "error_cb": troubles.append}
-        admin = AdminClient(options, logger=_CHATTER)
-    except KafkaException as error:
-        raise misfit(error) from None
-    until = time.monotonic() + timeout_seconds
+    options: dict[str, Any] = {**client, "error_cb": troubles.append}
+    admin = made(lambda: AdminClient(options, logger=_CHATTER))
+    until, slice_seconds = time.monotonic() + timeout_seconds, KNOCK_SLICE_SECONDS
     while True:
         try:
-            admin.list_topics(timeout=KNOCK_SLICE_SECONDS)
+            return Heard(admin.list_topics(timeout=slice_seconds))
         except KafkaException:
             admin.poll(0)  # now the callback is told why
-        else:
-            return True
         for trouble in troubles:
             if words := _definite(trouble, client):
-                raise Unavailable(Resource.BROKER, words)
+                raise Unavailable(Resource.BROKER, words, is_refusal=True)
         if time.monotonic() >= until:
-            return False
+            told = [each for each in troubles if each.code() != KafkaError._ALL_BROKERS_DOWN]  # noqa: SLF001 - as above
+            return Heard(trouble=next(reversed(told or troubles), None))
+        slice_seconds = min(slice_seconds * 2, KNOCK_SECONDS / 2)  # a slow broker needs a long question
+        time.sleep(KNOCK_REST_SECONDS)
 
 
 def unanswered(cause: KafkaError) -> Unavailable:

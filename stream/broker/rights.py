@@ -79,7 +79,7 @@ def demand_rights(client: Mapping[str, Any], wanted: Collection[Grant], *, timeo
 
     Raises `Unavailable`, too, where the password or the certificate is wrong.
     """
-    if not knock(client):
+    if knock(client).cluster is None:
         return
     missing = ask_rights(client, wanted, timeout_seconds=timeout_seconds, patience_seconds=0).missing
     if missing:

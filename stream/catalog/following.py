@@ -6,11 +6,11 @@ Comes in: a scanner, the batch's note if it has one. Goes out: a `Standing` for 
 from collections.abc import Callable, Mapping
 
 from stream.broker.port import Partition
+from stream.broker.refusals import demand
 from stream.broker.scan import Scanner, Span
 from stream.catalog.book import Book
 from stream.catalog.notes import BatchNote, SubmitState
 from stream.catalog.standing import Standing, standing_of
-from stream.catalog.submitting import demand
 from stream.core.clock import Clock
 from stream.core.errors import StreamError, shown
 from stream.events import CLEARLY_MS

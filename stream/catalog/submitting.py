@@ -9,11 +9,12 @@ import json
 import os
 import socket
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stream.broker.port import OutRecord, Partition
 from stream.broker.publishing import Published
+from stream.broker.refusals import demand
 from stream.broker.scan import Scanner
 from stream.catalog.notes import Submission, SubmitState
 from stream.catalog.rows import Row
@@ -64,13 +65,6 @@ def starts_now(client: Mapping[str, Any], topics: Topics) -> dict[Partition, int
         spans = scanner.spans(names)
     demand(names, {partition.topic for partition in spans})
     return {partition: span.high for partition, span in spans.items()}
-
-
-def demand(names: Collection[str], existing: Collection[str]) -> None:
-    """Raises `Misconfigured` when a topic is missing."""
-    missing = [name for name in names if name not in existing]
-    if missing:
-        raise Misconfigured(f"there is no topic {', '.join(missing)}: skustream topics create, or another prefix")
 
 
 def submission_of(

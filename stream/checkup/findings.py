@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stream.core.errors import Misconfigured, Resource, Unavailable
+from stream.core.errors import Misconfigured, Unavailable
 
 
 class Area(StrEnum):
@@ -61,14 +61,6 @@ def wrong(area: Area, error: Misconfigured) -> list[Finding]:
     return [Finding(Mark.WRONG, area, line) for line in str(error).splitlines()]
 
 
-UNAVAILABLE_WAYS_OUT = {
-    Resource.BROKER: "see SKUSTREAM_KAFKA_* in docs/settings.md, and docs/security.md",
-    Resource.STORE: "look at SKUSTREAM_STORE, AWS_*, the bucket, its rights and the endpoint",
-    Resource.DISK: "free space, or give the folder to this user",
-    Resource.API_OUTAGE: "look at PIXELAPI_BASE and the way out of this network; or wait",
-}
-
-
 def unavailable(area: Area, error: Unavailable) -> Finding:
     """Something around us that did not answer, or would not let us in."""
-    return Finding(Mark.UNAVAILABLE, area, str(error), UNAVAILABLE_WAYS_OUT.get(error.resource, "see docs/reasons.md"))
+    return Finding(Mark.UNAVAILABLE, area, str(error), error.way_out or "see docs/reasons.md")

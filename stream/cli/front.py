@@ -29,7 +29,7 @@ class Exit(IntEnum):
 
 EXIT_CODES = (
     "Exit codes: 0 ok; 1 failed; 2 wrong usage, settings or catalog; 3 something around us is unavailable at the "
-    "start; 130 interrupted."
+    "start, or refuses us; 130 interrupted."
 )
 
 
@@ -50,7 +50,8 @@ class Front(TyperGroup):
         except Misconfigured as error:
             raise _told(error, Exit.MISCONFIGURED) from None
         except Unavailable as error:
-            raise _told(error, Exit.UNAVAILABLE, prefix=f"unavailable ({error.resource}): ") from None
+            way_out = f"; {error.way_out}" if error.way_out else ""
+            raise _told(f"{error}{way_out}", Exit.UNAVAILABLE, prefix=f"unavailable ({error.resource}): ") from None
         except StreamError as error:
             raise _told(error, Exit.FAILED) from None
         except OSError as error:
@@ -59,9 +60,11 @@ class Front(TyperGroup):
             raise _told(error, Exit.UNAVAILABLE, prefix="unavailable (disk): ") from None
 
 
-def _told(error: Exception, code: Exit, *, prefix: str = "") -> typer.Exit:
+def _told(error: Exception | str, code: Exit, *, prefix: str = "") -> typer.Exit:
+    """One line each. What brokers and servers say is foreign text: it writes over nothing on a terminal."""
     for line in str(error).splitlines():
-        typer.echo(f"skustream: {prefix}{line}", err=True)
+        shown = "".join(each if each.isprintable() else " " for each in line)
+        typer.echo(f"skustream: {prefix}{shown}", err=True)
     return typer.Exit(code)
 
 

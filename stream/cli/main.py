@@ -1,7 +1,7 @@
 """`skustream`: the front door. Each command imports its room only when it is called, so that help is quick.
 
-Exit codes: 0 ok; 1 failed; 2 wrong usage or settings; 3 something around us is unavailable at the start;
-130 interrupted.
+Exit codes: 0 ok; 1 failed; 2 wrong usage or settings; 3 something around us is unavailable at the start, or refuses
+us; 130 interrupted.
 """
 
 from typing import Annotated

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream.broker.refusals import demand
 from stream.broker.scan import Scanner
 from stream.catalog.submitting import person
 from stream.console.access import access_of
@@ -30,6 +31,7 @@ from stream.doors import bench_of, open_objects
 from stream.images.loading import harden
 from stream.letters.finding import LITTLE_MEMORY, find_letter
 from stream.letters.letter import Letter, LetterId
+from stream.objects.keys import BATCHES
 from stream.objects.port import ObjectStore
 from stream.pipeline import load_pipeline
 from stream.settings import Settings
@@ -81,6 +83,7 @@ async def open_console(
     clock = SystemClock()
     topics = Topics(settings.topic_prefix)
     async with open_objects(settings) as objects:
+        await objects.read(f"{BATCHES}/none")  # nothing stands there: whether the store answers, and lets us in
         scanner = await asyncio.to_thread(_answering, settings, topics)
         watcher = Watcher(scanner, Index(topics), clock, since=since, refresh_seconds=refresh_seconds)
         with tempfile.TemporaryDirectory(prefix="skustream-console-") as folder:
@@ -113,10 +116,11 @@ async def _watched(watcher: Watcher, objects: ObjectStore, clock: Clock) -> Asyn
 
 
 def _answering(settings: Settings, topics: Topics) -> Scanner:
-    """A scanner of a Kafka that answers: better told at the start than on every page."""
+    """A scanner of a Kafka that answers and has our topics: better told at the start than on every page."""
     scanner = Scanner({**settings.kafka_client(), **LITTLE_MEMORY})
+    names = [*topics.entries(), topics.completed, topics.dead_letter]
     try:
-        scanner.spans([topics.completed])
+        demand(names, {partition.topic for partition in scanner.spans(names)})
     except BaseException:
         scanner.close()
         raise

@@ -70,6 +70,15 @@ class Resource(StrEnum):
     """Several unforeseen errors in a row: more letters would help nobody; a person has to look."""
 
 
+WAYS_OUT: Mapping[Resource, str] = MappingProxyType({
+    Resource.BROKER: "see SKUSTREAM_KAFKA_* in docs/settings.md, and docs/security.md",
+    Resource.STORE: "look at SKUSTREAM_STORE, AWS_*, the bucket, its rights and the endpoint",
+    Resource.DISK: "free space, or give the folder to this user",
+    Resource.API_OUTAGE: "look at PIXELAPI_BASE and the way out of this network; or wait",
+})  # fmt: skip
+"""Where to look first, for whoever reads that something is unavailable."""
+
+
 class StreamError(Exception):
     """Base of all errors we raise on purpose: a message for a person, and never a secret in it."""
 
@@ -130,10 +139,23 @@ class Throttled(StreamError):
 class Unavailable(StreamError):
     """The environment's fault (L8): intake pauses, the event waits, no attempt is spent, no letter is written."""
 
-    def __init__(self, resource: Resource, detail: str, *, after_seconds: float | None = None) -> None:
-        """`resource`: what is missing; `after_seconds`: when asking again makes sense, where known."""
+    def __init__(
+        self,
+        resource: Resource,
+        detail: str,
+        *,
+        after_seconds: float | None = None,
+        is_refusal: bool = False,
+        way_out: str = "",
+    ) -> None:
+        """`resource`: what is missing; `after_seconds`: when asking again makes sense, where known.
+
+        `is_refusal`: somebody answered, and said no: waiting alone will hardly help.
+        """
         self.resource = resource
         self.after_seconds = after_seconds
+        self.is_refusal = is_refusal
+        self.way_out = way_out or WAYS_OUT.get(resource, "")
         super().__init__(detail)
 
 
@@ -147,6 +169,10 @@ class CorruptDocument(StreamError):
 
 class Misconfigured(StreamError):
     """A person's mistake in settings or the pipeline file: names the setting, the value and the way out."""
+
+
+class Missing(Misconfigured):
+    """What a person has to create is not there, or not yet."""
 
 
 def shown(value: object, limit: int = 120) -> str:

@@ -99,7 +99,7 @@ class Bucket:
         except faults.ClientError as error:
             raise self.sort(error) from error
         except _NO_KEYS as error:
-            raise self.unavailable("no complete AWS credentials were found") from error
+            raise self.unavailable("no complete AWS credentials were found", is_refusal=True) from error
         except _LOST as error:
             raise Lost(type(error).__name__) from error
         except faults.BotoCoreError as error:
@@ -119,9 +119,9 @@ class Bucket:
         """Full jitter, doubling from 0.1 s."""
         await self._clock.sleep(self._clock.chance() * 0.1 * 2**attempt)
 
-    def unavailable(self, detail: str) -> Unavailable:
+    def unavailable(self, detail: str, *, is_refusal: bool = False) -> Unavailable:
         """The store's fault, told with its place."""
-        return Unavailable(Resource.STORE, f"{self.place}: {detail}")
+        return Unavailable(Resource.STORE, f"{self.place}: {detail}", is_refusal=is_refusal)
 
     async def presigned(self, full_key: str, valid_seconds: int, mark: str = "") -> str:
         """A URL that anybody can GET for `valid_seconds` (S3 allows 7 days). Signed here, nothing is sent."""
@@ -167,15 +167,18 @@ class Bucket:
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code == "NoSuchBucket":
-            return self.unavailable("the bucket does not exist: create it, or correct the store's address")
+            return self.unavailable(
+                "the bucket does not exist: create it, or correct the store's address", is_refusal=True
+            )
         if status in {401, 403}:
             return self.unavailable(
                 f"access refused ({code}): check the keys; they need s3:GetObject, s3:PutObject, and s3:ListBucket, "
                 "without which a missing key looks forbidden; `skustream gc --yes` needs s3:DeleteObject too; see "
-                "docs/security.md"
+                "docs/security.md",
+                is_refusal=True,
             )
         if status in _REDIRECTS or code == "AuthorizationHeaderMalformed":
-            return self.unavailable(f"the bucket lives elsewhere ({code}): check region and endpoint")
+            return self.unavailable(f"the bucket lives elsewhere ({code}): check region and endpoint", is_refusal=True)
         if code in _PASSING_CODES or status == 429 or (status >= 500 and status != _NOT_IMPLEMENTED):  # noqa: PLR2004
             return Lost(f"HTTP {status} {code}")
         return Refused(status, code)

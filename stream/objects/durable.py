@@ -23,8 +23,8 @@ def unavailable(error: OSError, where: str, resource: Resource = Resource.STORE)
     """An OSError at `where` as the environment's fault: a full disk, or `resource` refuses us."""
     said = error.strerror or type(error).__name__
     if error.errno in _FULL:
-        return Unavailable(Resource.DISK, f"{where}: {said}: free some space")
-    return Unavailable(resource, f"{where}: {said}")
+        return Unavailable(Resource.DISK, f"{where}: {said}: free some space", is_refusal=True)
+    return Unavailable(resource, f"{where}: {said}", is_refusal=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -41,7 +41,10 @@ def ensure_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     ensure_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileNotFoundError as error:  # where nothing can be made (/proc): not to be taken for a missing key
+        raise unavailable(error, str(folder)) from error
     sync_folder(folder.parent)
 
 

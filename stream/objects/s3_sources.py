@@ -107,9 +107,9 @@ class _Source(Bucket):
             return Refused(status, code)
         return super().sort(error)
 
-    def unavailable(self, detail: str) -> Unavailable:
+    def unavailable(self, detail: str, *, is_refusal: bool = False) -> Unavailable:
         """Photos cannot be had; the store is another matter."""
-        return Unavailable(Resource.SOURCES, f"{self.place}: {detail}")
+        return Unavailable(Resource.SOURCES, f"{self.place}: {detail}", is_refusal=is_refusal)
 
 
 def _tell(error: Refused | Lost, bucket: str, key: str) -> NoReturn:

@@ -12,9 +12,9 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
+from stream.broker.refusals import demand
 from stream.broker.scan import Scanner
 from stream.broker.transactions import Transactions
-from stream.catalog.submitting import demand
 from stream.core.clock import Clock
 from stream.images.inspect import ImageLimits
 from stream.letters.letter import Dialect, Letter, LetterId

@@ -15,7 +15,7 @@ import structlog
 
 from stream.broker.port import Committed, InRecord, Link, LinkBroken, LinkFactory, Partition
 from stream.core.clock import Clock
-from stream.core.errors import Unavailable
+from stream.core.errors import Misconfigured, Unavailable
 from stream.metrics.port import Recorder
 from stream.runtime.deliver import Deliverer
 from stream.runtime.ends import Delivery
@@ -92,7 +92,7 @@ class Station:
         self._walks = walks
 
     def open(self) -> None:
-        """Connect for the first time, on the caller's thread. Raises `Unavailable`."""
+        """Connect for the first time, on the caller's thread. Raises `Unavailable`, `Misconfigured`."""
         self._link = self._parts.open_link(self)
 
     def start(self) -> None:
@@ -278,7 +278,7 @@ class Station:
             self.last_turn = self._parts.clock.monotonic()
             try:
                 self._link = self._parts.open_link(self)
-            except Unavailable as error:
+            except (Unavailable, Misconfigured) as error:  # wrong now: a certificate is being changed
                 log.error("broker-unavailable", stage=self._parts.stage, cause=str(error))  # noqa: TRY400 - expected
                 self._ending.wait(REOPEN_SECONDS)
 

@@ -135,6 +135,7 @@ class Settings(BaseSettings):
     retry_base_seconds: Seconds = 1.0
     retry_cap_seconds: Seconds = 60.0
     flood_letters: Count = 100
+    start_wait_seconds: Seconds = 60.0
     drain_seconds: Seconds = 45.0
     # Observation
     http_host: str = "127.0.0.1"
@@ -312,6 +313,17 @@ class Settings(BaseSettings):
     def otlp_header_pairs(self) -> dict[str, str]:
         """What each export of spans bears: names and secret values."""
         return values.header_pairs("" if self.otlp_headers is None else self.otlp_headers.get_secret_value())
+
+    def need_all(self) -> None:
+        """What a worker cannot do without. Raises `Misconfigured` with a line for each that is missing."""
+        missing = []
+        for need in (self.kafka_client, self.need_store, self.need_pixelapi_key):
+            try:
+                need()
+            except Misconfigured as error:
+                missing.append(str(error))
+        if missing:
+            raise Misconfigured("\n".join(missing))
 
     def secrets(self) -> list[str]:
         """Every secret value, for the scrubber of the logs."""

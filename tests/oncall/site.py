@@ -15,6 +15,7 @@ from confluent_kafka import Producer
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream.broker.embedded import EmbeddedBroker
+from stream.pipeline import default_pipeline
 from stream.topics import Topics
 from tests.composed import photos
 from tests.composed.provider import API_KEY, Provider
@@ -29,9 +30,7 @@ class Site:
 
     def __init__(self, folder: Path, broker: EmbeddedBroker) -> None:
         topics = Topics()
-        broker.create_topics(
-            [*topics.entries(), topics.asset("transparent"), *topics.retries(), topics.completed, topics.dead_letter]
-        )
+        broker.create_topics(default_pipeline().touches(STAGE, topics))
         self._raw = topics.raw
         self.provider = Provider(folder)
         self._pim = Producer({"bootstrap.servers": broker.bootstrap_servers})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.core.errors import Misconfigured, Resource, Transient, Unavailable
+from stream.core.errors import WAYS_OUT, Misconfigured, Resource, Transient, Unavailable
 from tests.services.waiting import free_ports
 from tests.unit.cli.conftest import Skustream
 
@@ -71,7 +71,11 @@ def test_wrong_usage_is_exit_2(skustream: Skustream) -> None:
     ("error", "code", "line"),
     [
         (Misconfigured("one\ntwo"), 2, "skustream: one\nskustream: two\n"),
-        (Unavailable(Resource.STORE, "no answer"), 3, "skustream: unavailable (store): no answer\n"),
+        (
+            Unavailable(Resource.STORE, "no answer"),
+            3,
+            f"skustream: unavailable (store): no answer; {WAYS_OUT[Resource.STORE]}\n",
+        ),
         (Transient("odd"), 1, "skustream: odd\n"),
         (OSError(errno.ENOSPC, "full"), 3, f"skustream: unavailable (disk): [Errno {errno.ENOSPC}] full\n"),
     ],
@@ -131,7 +135,10 @@ def test_a_kafka_that_is_away_is_one_line_not_every_failed_connection() -> None:
     (nobody,) = free_ports(1)
     command = [sys.executable, "-c", ASKS_KAFKA.replace("PORT", str(nobody)), "pipeline", "show"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (3, "skustream: unavailable (broker): no answer\n")
+    assert (done.returncode, done.stderr) == (
+        3,
+        f"skustream: unavailable (broker): no answer; {WAYS_OUT[Resource.BROKER]}\n",
+    )
 
 
 def test_a_batch_no_event_can_bear_is_told_before_anybody_is_asked(skustream: Skustream, tmp_path: Path) -> None:
