@@ -63,18 +63,22 @@ SCALES = {Size.FULL: Scale(2000, 20.0), Size.SMALL: Scale(20, 0.5)}
 
 def measure(size: Size) -> list[Figure]:
     """One backlog from its first submit to its last commit."""
-    scale = SCALES[size]
     kafka = open_kafka()
     try:
-        with tempfile.TemporaryDirectory(prefix="skustream-bench-") as folder:
-            latency = {"minimum_seconds": scale.seconds, "maximum_seconds": scale.seconds}
-            provider = Provider(Path(folder), {"default_latency": latency, "balance_credits": 10_000_000})
-            try:
-                return _measure(kafka, Path(folder) / "store", provider, scale)
-            finally:
-                provider.stop()
+        return measure_scale(kafka, SCALES[size])
     finally:
         kafka.stop()
+
+
+def measure_scale(kafka: Kafka, scale: Scale) -> list[Figure]:
+    """The same of any scale; the first figure is the worker's peak memory in MB."""
+    with tempfile.TemporaryDirectory(prefix="skustream-bench-") as folder:
+        latency = {"minimum_seconds": scale.seconds, "maximum_seconds": scale.seconds}
+        provider = Provider(Path(folder), {"default_latency": latency, "balance_credits": 10_000_000})
+        try:
+            return _measure(kafka, Path(folder) / "store", provider, scale)
+        finally:
+            provider.stop()
 
 
 def _measure(kafka: Kafka, store: Path, provider: Provider, scale: Scale) -> list[Figure]:
