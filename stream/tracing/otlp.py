@@ -92,7 +92,7 @@ class OtlpTracing:
             f"{names.PROCESS} {record.topic}", context, SpanKind.CONSUMER, self._about(stage, record, read), links
         )
         walk = _Walk(self._tracer, span, context, self._clock)
-        token = self._present.set(walk)
+        token = self._present.set(walk if span.is_recording() else None)  # of what is not sampled no step is told
         try:
             with bound_contextvars(**walk.facts), _judged(span):
                 yield walk
@@ -178,6 +178,7 @@ class _Walk:
         )
         self._tracer = tracer
         self._clock = clock
+        self._is_recording = span.is_recording()
         self._ended_ns = 0
 
     def ended(self, outcome: str, reason: str) -> None:
@@ -191,6 +192,8 @@ class _Walk:
 
     def committed(self, topic: str, records: int) -> None:
         """See `Walk`: from the walk's end until now, the wait for its transaction included."""
+        if not self._is_recording:
+            return
         facts: Facts = {
             names.SYSTEM: names.KAFKA, names.OPERATION_NAME: names.COMMIT, names.OPERATION_TYPE: "settle",
             names.DESTINATION: topic, names.BATCH: records,
