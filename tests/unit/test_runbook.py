@@ -17,7 +17,14 @@ from tests.unit.test_docs import DOCS, ROOT, code, rows
 
 RUNBOOK = DOCS / "runbook"
 PAGES = sorted(RUNBOOK.glob("*.md"))
-TYPED = [ROOT / "README.md", DOCS / "reasons.md", DOCS / "dead-letters.md", DOCS / "replay.md", *PAGES]
+TYPED = [
+    ROOT / "README.md",
+    DOCS / "operations.md",
+    DOCS / "reasons.md",
+    DOCS / "dead-letters.md",
+    DOCS / "replay.md",
+    *PAGES,
+]
 """Pages whose commands are parsed."""
 
 
