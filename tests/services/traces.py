@@ -15,7 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as Told
 
 from tests.services.waiting import until
 
-_PATIENCE_SECONDS = 90.0
+_PATIENCE_SECONDS = 150.0
 
 
 @dataclass(frozen=True, slots=True)
