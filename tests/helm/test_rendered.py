@@ -169,6 +169,7 @@ def test_values_of_every_kind_reach_the_settings_as_they_are(
         "security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512", "socket.keepalive.enable": "true",
         "sasl.username": "made=up", "sasl.password": "made=up", "ssl.ca.location": "/etc/skustream-kafka/ca.crt",
         "ssl.certificate.location": "/etc/skustream-kafka/tls.crt", "ssl.key.location": "/etc/skustream-kafka/tls.key",
+        "ssl.key.password": "a-made-up-secret-of-some-length",
     }  # fmt: skip
     assert [stage.name for stage in load_pipeline(settings.pipeline).stages] == ["cut-out", "larger"]
     assert settings.aws_endpoint_url == "https://s3.example.com"

@@ -82,6 +82,7 @@ RULES: dict[str, dict[str, Any]] = {
     "kafka.tls.caKey": OPTIONAL_SECRET_KEY,
     "kafka.tls.certificateKey": OPTIONAL_SECRET_KEY,
     "kafka.tls.privateKeyKey": OPTIONAL_SECRET_KEY,
+    "kafka.tls.privateKeyPasswordKey": OPTIONAL_SECRET_KEY,
     "store.url": {"pattern": "^(s3://[^/?#@]+(/[^?#]*)?)?$"},
     "store.cdnBaseUrl": URL,
     "store.endpointUrl": URL,

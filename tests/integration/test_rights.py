@@ -118,7 +118,7 @@ class TestAsked:
     def test_asking_about_an_id_takes_it_from_nobody(self, guarded: KafkaCluster, give: Give) -> None:
         operator = Grant(Kind.TRANSACTIONAL_ID, TOPICS.operator, ("Write",))
         give(operator)
-        owner = transactional_producer(guarded, TOPICS.operator)
+        owner = transactional_producer(guarded, TOPICS.operator, timeout_ms=120_000)
         owner.begin_transaction()
         owner.produce(TOPICS.completed, b"a record")
         assert check_rights(guarded.guarded("poor"), [operator], timeout_seconds=20) == []

@@ -79,6 +79,10 @@ limits:
   value: /etc/skustream-kafka/{{ .certificateKey }}
 - name: SKUSTREAM_KAFKA_SSL_KEY_LOCATION
   value: /etc/skustream-kafka/{{ .privateKeyKey }}
+{{- if .privateKeyPasswordKey }}
+- name: SKUSTREAM_KAFKA_SSL_KEY_PASSWORD_FILE
+  value: /etc/skustream-kafka/{{ .privateKeyPasswordKey }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
