@@ -21,6 +21,7 @@ from stream.broker.port import LinkListener
 from stream.broker.refusals import demand, meet
 from stream.broker.rights import demand_rights
 from stream.core.clock import Clock, SystemClock
+from stream.core.deadline import Deadline
 from stream.doors import (
     downloads_of,
     endpoints_of,
@@ -142,7 +143,7 @@ async def open_worker(
             crews,
             environment,
             clock,
-            drain=desk.unbroken.drain,
+            drain=partial(_drain, desk),
             drain_seconds=settings.drain_seconds,
             on_tick=_reports(crews, desk, settings, environment),
             beside=_balance_watch(chosen, desk, settings),
@@ -207,6 +208,12 @@ async def _open_desk(
         claim_poll_seconds=settings.claim_poll_seconds,
         recovered=environment.recovered,
     )
+
+
+async def _drain(desk: Desk, deadline: Deadline) -> int:
+    """What is at the counter ends there; what has not been sent by now is left to the next owner (decision 0026)."""
+    desk.quota.close()
+    return await desk.unbroken.drain(deadline)
 
 
 async def _wait_for_doors(start: Start, desk: Desk, stages: Sequence[Stage], settings: Settings) -> None:

@@ -86,6 +86,7 @@ class MemoryQuota:
         self._line = Line(self._slots.fits, floor_every=floor_every)
         self._alarm = Alarm(clock, ring=self._serve, broken=self._fail)
         self._throttled_at = -math.inf
+        self._is_closed = False
         recorder.contract(contract.requests)
         if starts_closed:
             self._window.throttle(clock.monotonic(), self._window.longest_charge_seconds)
@@ -126,6 +127,11 @@ class MemoryQuota:
         """See `Quota.seconds_since_throttle`."""
         return self._clock.monotonic() - self._throttled_at
 
+    def close(self) -> None:
+        """See `Quota.close`."""
+        self._is_closed = True
+        self._alarm.clear()
+
     def report(self) -> None:
         """Tell the recorder the books as of now: charges end while nobody calls."""
         used = self._window.used(self._clock.monotonic())
@@ -134,8 +140,10 @@ class MemoryQuota:
         self._recorder.line(len(self._line))
 
     def sending(self, charge: ChargeId) -> None:
-        """For our own grants. Raises `Throttled` when the charge has ended unused."""
+        """For our own grants. Raises `Throttled` when the charge has ended unused, or all requests have (`close`)."""
         now = self._clock.monotonic()
+        if self._is_closed:
+            raise Throttled("this worker is ending: the next one sends it", after_seconds=0.0)
         if not self._window.sending(charge, now):
             wait_seconds = max(0.0, self._window.next_free(now) - now)
             raise Throttled("the grant ended before its request was sent: ask again", after_seconds=wait_seconds)
@@ -168,6 +176,8 @@ class MemoryQuota:
 
     def _serve(self) -> None:
         """Grant what can be granted now; set the alarm if only time is missing."""
+        if self._is_closed:
+            return
         now = self._clock.monotonic()
         while (waiter := self._line.first()) is not None:
             charge = self._window.try_charge(now)

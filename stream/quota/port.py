@@ -74,6 +74,10 @@ class Quota(Protocol):
         """How long ago the provider last asked for silence; infinite when it never did."""
         ...
 
+    def close(self) -> None:
+        """No further request leaves, granted or not: the process is ending, and its successor counts from its start."""
+        ...
+
     def report(self) -> None:
         """Tell the recorder how the books stand: charges end while nobody calls."""
         ...

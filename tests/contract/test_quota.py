@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from stream.core.clock import SystemClock
+from stream.core.errors import Throttled
 from stream.events import Priority
 from stream.quota.memory import MemoryQuota
 from stream.quota.port import Ask, AskKind, Grant, Quota
@@ -206,6 +207,23 @@ async def test_a_cancelled_wait_takes_nothing(opened: Opener) -> None:
         waiting[1].cancel()
         await asyncio.wait(waiting[:2])
         await asyncio.wait_for(waiting[2], 5)
+
+
+@every_limiter
+async def test_after_its_close_nothing_leaves_that_was_not_sent(opened: Opener) -> None:
+    """A submit that was granted, and claims its job in a slow store, must not meet the successor's first window."""
+    async with opened(Contract(2, 60.0), 1) as quota:
+        sent, unsent = await quota.admit(POLL), await quota.admit(submit("a"))
+        sent.sending()
+        waiting = await asked(quota, submit("b"))
+        quota.close()
+        sent.answered()
+        with pytest.raises(Throttled):
+            unsent.sending()
+        unsent.give_back()
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        waiting.cancel()
 
 
 @every_limiter
