@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.supply.audit import DATABASES, LOCKS, ROOT, Code, Looked, audit, command, judge
+from tests.supply.audit import DATABASES, LOCKS, ROOT, Code, Looked, audit, believed, command, judge
 
 CLEAN = {"name": "aiohttp", "version": "3.14.5", "vulns": []}
 HOLE = {**CLEAN, "vulns": [{"id": "PYSEC-2026-1", "fix_versions": ["3.14.6"], "aliases": [], "description": ""}]}
@@ -39,6 +39,7 @@ def test_what_pip_audit_says_is_taken_at_its_meaning(
     ("chatter", "code"),
     [
         ("...\nrequests.exceptions.ConnectionError: HTTPSConnectionPool(...)", Code.CLEAN),
+        ("requests.exceptions.HTTPError: 403 Client Error\npip_audit._service.interface.ServiceError", Code.CLEAN),
         ("ERROR:pip_audit._cli:Could not connect to PyPI's vulnerability feed", Code.CLEAN),
         ("Traceback (most recent call last):\nKeyError: 'vulns'", Code.BROKEN),
         ("ERROR: invalid requirements input", Code.BROKEN),
@@ -65,10 +66,17 @@ def test_the_second_database_is_asked_where_the_first_is_silent() -> None:
     assert said == ["audit: no feed", "audit: a hole"]
 
 
-def test_every_lock_of_the_image_is_audited_with_its_hashes() -> None:
+def test_a_database_that_does_not_know_what_everybody_knows_is_none() -> None:
+    clean = Looked(True, Code.CLEAN, ("50 packages",))
+    knows = Looked(True, Code.FOUND, ("jinja2 2.11.2: PYSEC-2021-66, mended in: 2.11.3",))
+    assert believed("pypi", clean, knows) is clean
+    for known in (clean, Looked(False, Code.CLEAN, ("no answer",)), Looked(True, Code.BROKEN, ("ended",))):
+        assert not believed("pypi", clean, known).reached
+
+
+def test_every_lock_of_the_image_is_audited() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
-    assert all(lock in dockerfile and str(ROOT / lock) in command("pypi") for lock in LOCKS)
-    assert "--require-hashes" in command("pypi")
+    assert all(lock in dockerfile and str(ROOT / lock) in command("pypi", LOCKS) for lock in LOCKS)
 
 
 def test_the_front_door_and_ci_run_it() -> None:
