@@ -2,7 +2,7 @@
 
 Comes in: each stage's lag by partition, this process's share of the contract, and whether more hands could help.
 Goes out: this process's part of a sum over the fleet. Lag alone would add workers that only wait for the same quota,
-and each of them is a rebalance: docs/decisions/0030-useful-replicas.md.
+and each of them is a rebalance: docs/decisions/0031-useful-replicas.md.
 """
 
 from collections.abc import Iterable, Sequence
