@@ -12,6 +12,12 @@ from typing import Self
 from confluent_kafka import Producer
 
 LIST_SECONDS = 10.0
+_CLUSTER_IDS = "mockCluster"
+
+
+def is_embedded(cluster_id: str | None) -> bool:
+    """Whether a cluster that calls itself so is one of these."""
+    return (cluster_id or "").startswith(_CLUSTER_IDS)
 
 
 class EmbeddedBroker:
