@@ -110,17 +110,27 @@ def test_killed_workers_end_every_entry_exactly_once(plants: Plants, record_prop
     settings = {"SKUSTREAM_SOURCE_BUCKETS": bucket.name}
     for _ in range(2):
         plant.worker(**settings)
-    for number in range(6):
-        plant.send(bucket.five_and_one(f"SKU-{number}"), key=f"SKU-{number}")
+    records: list[str] = []
+
+    def send_one() -> None:
+        records.append(f"SKU-{len(records)}")
+        plant.send(bucket.five_and_one(records[-1]), key=records[-1])
+
+    def keep_busy() -> None:
+        if 5 * len(records) - len(plant.watcher.look(0.1)) < 15:
+            send_one()
+
+    for _ in range(6):
+        send_one()
     _wait_half_done(plant)
     kills.at_random(plant, longest_wait_seconds=0.1).start()
-    kills.in_a_submit(plant).start()
+    kills.in_a_submit(plant, meanwhile=keep_busy).start()
     kills.at_random(plant, longest_wait_seconds=3).start().wait_ready()
-    plant.wait_ended(30, timeout_seconds=180)
+    plant.wait_ended(5 * len(records), timeout_seconds=180)
     report = audit(plant.target())
     assert report.problems == [], f"{kills}"
-    assert report.ends["invalid-event"] == report.ends["source-missing"] == 6, report.ends
-    assert report.ends["completed"] + report.ends[AMBIGUOUS] == 18, report.ends
+    assert report.ends["invalid-event"] == report.ends["source-missing"] == len(records), report.ends
+    assert report.ends["completed"] + report.ends[AMBIGUOUS] == 3 * len(records), report.ends
     origins = Counter(
         (end.json()["origin"]["offset"], end.json()["origin"]["partition"])
         for end in collect(plant.target()).records["completed"]

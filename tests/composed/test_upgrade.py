@@ -37,9 +37,11 @@ def test_todays_workers_take_over_from_the_first_releases_drained_and_killed(pla
     plant.send(*sent[3:6])
     plant.wait_jobs(1, status="running")
     assert drained.stop() == 0
+    plant.provider.behave(answer_delay={"minimum_seconds": 2.0, "maximum_seconds": 2.0})  # long enough to be hit
     plant.send(*sent[6:])
     rng, seed = drawn_lots()
     Kills(seed, rng).in_a_submit(plant)
+    plant.provider.behave(answer_delay=BUSY["answer_delay"])
     assert _fields(plant).isdisjoint({"waited_seconds", "collected"}), "written by the first release alone"
     plant.worker()
     plant.worker()

@@ -49,7 +49,7 @@ async def direct(s3: S3Server, bucket: str, prefix: str) -> AsyncIterator[Object
 @pytest.fixture
 async def lossy(s3: S3Server, bucket: str, prefix: str, proxy: FaultyProxy) -> AsyncIterator[ObjectStore]:
     """The same keys as `direct`, seen through the proxy."""
-    async with s3_store(s3, bucket, prefix, endpoint_url=proxy.url, timeout_seconds=1.0) as store:
+    async with s3_store(s3, bucket, prefix, endpoint_url=proxy.url, timeout_seconds=2.0) as store:
         await store.read("warm")  # a pooled connection: aiohttp sends a PUT again by itself when one dies
         yield store
 

@@ -220,8 +220,8 @@ class Shop:
             fetch_allow=("127.0.0.1",),
             quota_requests=100_000,
             quota_starts_closed=False,
-            submit_timeout_seconds=1.0,
-            claim_lease_seconds=2.0,
+            submit_timeout_seconds=3.0,
+            claim_lease_seconds=6.0,
             claim_poll_seconds=1.0,
             poll_first_seconds=0.2,
         )

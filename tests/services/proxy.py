@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Self
 
-LATE_SECONDS = 2.0
+LATE_SECONDS = 3.0
 _CHUNK_BYTES = 1 << 16
 _METHODS = (b"GET ", b"PUT ", b"HEAD ", b"DELETE ", b"POST ")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
