@@ -82,7 +82,9 @@ def _worker(topics: Topics, pipeline: Pipeline, stages: Collection[str] | None) 
     chosen = [stage.name for stage in pipeline.stages if stages is None or stage.name in stages]
     reads = {name for stage in chosen for name in pipeline.reads(stage, topics)}
     between = pipeline.topics_between(topics)
-    writes = {*between, *topics.retries(), topics.completed, topics.dead_letter}
+    ends = {*topics.retries(), topics.completed, topics.dead_letter}
+    first = min((pipeline.index(stage) for stage in chosen), default=len(between))
+    writes = {*between[first:], *ends}  # nobody hands anything back
     rows = []
     for plan in topics.plans(between):
         uses = [*(["Read"] if plan.name in reads else []), *(["Write"] if plan.name in writes else [])]

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from stream.cli.main import app
 from stream.pipeline import default_pipeline
-from stream.roles import Grant, Role, grants
+from stream.roles import Grant, Kind, Role, grants
 from stream.topics import Topics
 
 PAGE = Path(__file__).parents[2] / "docs/security.md"
@@ -76,3 +76,14 @@ def test_no_role_may_delete_alter_or_do_anything_at_all(role: Role) -> None:
     if role is not Role.OPERATOR:
         written = {each.name for each in held if "Write" in each.operations}
         assert not written & {TOPICS.replays, TOPICS.operator}
+
+
+def test_a_worker_of_one_stage_writes_nothing_that_lies_before_it() -> None:
+    """It would not start without such a right, and could put back what others have done."""
+    for stage in MAP.stages:
+        held = grants(Role.WORKER, TOPICS, MAP, [stage.name])
+        used = {each.name for each in held if each.kind is Kind.TOPIC and {"Read", "Write"} & set(each.operations)}
+        assert used == MAP.touches(stage.name, TOPICS)
+        ends = {TOPICS.completed, TOPICS.dead_letter, *TOPICS.retries()}
+        written = {each.name for each in held if each.kind is Kind.TOPIC and "Write" in each.operations}
+        assert written == ends | set(MAP.topics_between(TOPICS)[MAP.index(stage.name) :])
