@@ -31,6 +31,8 @@ _SILENCE = frozenset(
 )
 _WRONG_PROTOCOL = "listener?"
 """Of librdkafka's guess, "connecting to a PLAINTEXT broker listener?", or to an SSL one."""
+_GUESSED = KafkaError._TRANSPORT  # noqa: SLF001 - likewise
+"""It guesses so of every connection that is closed too early: by a balancer, too, whose broker has yet to start."""
 _ADDRESS, _STATE = re.compile(r"^\S+/(bootstrap|\d+): "), re.compile(r" \(after \d+ms in state \w+.*?\)")
 FORBIDDEN = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: Kind.TOPIC,
@@ -66,6 +68,11 @@ def misfit(error: KafkaException) -> Misconfigured:
 def principal_of(client: Mapping[str, Any]) -> str:
     """Who we are to the broker, as access lists name it."""
     return f"User:{client.get('sasl.username', '...')}"
+
+
+def is_nameless(client: Mapping[str, Any]) -> bool:
+    """Whether the broker cannot know who we are: with neither SASL nor TLS everybody is `User:ANONYMOUS`."""
+    return str(client.get("security.protocol", "plaintext")).lower() == "plaintext"
 
 
 def not_allowed(client: Mapping[str, Any], grant: Grant, *, others: int = 0) -> Unavailable:
@@ -131,7 +138,7 @@ def made(make: Callable[[], Answer]) -> Answer:
 
 
 def knock(client: Mapping[str, Any], *, timeout_seconds: float = KNOCK_SECONDS) -> Heard:
-    """Whether a broker answers in time. Raises `Unavailable(broker)` when it will not, however long one waits.
+    """Whether a broker answers in time. Raises `Unavailable(broker)` at once when waiting hardly helps.
 
     Raises `Misconfigured` for options that librdkafka refuses.
     """
@@ -146,7 +153,7 @@ def knock(client: Mapping[str, Any], *, timeout_seconds: float = KNOCK_SECONDS) 
             admin.poll(0)  # now the callback is told why
         for trouble in troubles:
             if words := _definite(trouble, client):
-                raise Unavailable(Resource.BROKER, words, is_refusal=True)
+                raise Unavailable(Resource.BROKER, words, is_refusal=trouble.code() != _GUESSED)
         if time.monotonic() >= until:
             told = [each for each in troubles if each.code() != KafkaError._ALL_BROKERS_DOWN]  # noqa: SLF001 - as above
             return Heard(trouble=next(reversed(told or troubles), None))
@@ -161,7 +168,7 @@ def unanswered(cause: KafkaError) -> Unavailable:
 
 
 def _definite(trouble: KafkaError, client: Mapping[str, Any]) -> str:
-    """The sentence about a trouble that no waiting mends; empty for others."""
+    """The sentence about a trouble that no waiting mends, or hardly; empty for others."""
     words = _plain(trouble)
     if trouble.code() == KafkaError._AUTHENTICATION:  # noqa: SLF001 - the client's name
         return (
@@ -174,7 +181,10 @@ def _definite(trouble: KafkaError, client: Mapping[str, Any]) -> str:
             "the brokers' certificates"
         )
     if _WRONG_PROTOCOL in words:
-        return f"Kafka speaks another protocol there: {words}; look at SKUSTREAM_KAFKA_SECURITY_PROTOCOL and the port"
+        return (
+            f"Kafka speaks another protocol there, or is only starting: {words}; look at "
+            "SKUSTREAM_KAFKA_SECURITY_PROTOCOL and the port"
+        )
     return ""
 
 

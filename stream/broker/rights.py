@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicCollectio
 from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr-defined] # re-exported, unmarked
 
 from stream.broker.admin import open_admin
-from stream.broker.refusals import FORBIDDEN, cause_of, knock, misfit, not_allowed, principal_of
+from stream.broker.refusals import FORBIDDEN, cause_of, is_nameless, knock, misfit, not_allowed, principal_of
 from stream.broker.rules import Finding, Level
 from stream.roles import Grant, Kind
 
@@ -77,9 +77,9 @@ def _not_told(grant: Grant, why: str) -> Finding:
 def demand_rights(client: Mapping[str, Any], wanted: Collection[Grant], *, timeout_seconds: float) -> None:
     """Raises `Unavailable(broker)` naming a right that is not given; what cannot be asked is let pass.
 
-    Raises `Unavailable`, too, where the password or the certificate is wrong.
+    Raises `Unavailable`, too, where the password or the certificate is wrong. Who has no name there is not asked about.
     """
-    if knock(client).cluster is None:
+    if is_nameless(client) or knock(client).cluster is None:
         return
     missing = ask_rights(client, wanted, timeout_seconds=timeout_seconds, patience_seconds=0).missing
     if missing:
