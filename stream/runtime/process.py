@@ -86,9 +86,11 @@ class Process:
         await asyncio.gather(*(asyncio.to_thread(crew.station.open) for crew in self._crews))
         for crew in self._crews:
             crew.station.start()
-        self._ticker = asyncio.create_task(self._tick())
+        self._ticker = asyncio.create_task(self._tick(), name="what is told every other second")
+        self._ticker.add_done_callback(_look_at)
         if self._beside is not None:
-            self._companion = asyncio.create_task(self._beside())
+            self._companion = asyncio.create_task(self._beside(), name="what runs beside the crews")
+            self._companion.add_done_callback(_look_at)
 
     async def stop(self) -> bool:
         """End in order, within the drain time; whether everything ended as it should."""
@@ -146,3 +148,9 @@ class Process:
         while True:
             self._on_tick()
             await self._clock.sleep(TICK_SECONDS)
+
+
+def _look_at(task: "asyncio.Task[None]") -> None:
+    """A worker works on without it, and its metrics stand still: that is told, not found out."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("task-broke", what=task.get_name(), exc_info=error)

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from structlog.testing import capture_logs
+
 from stream.core.clock import SystemClock
 from stream.core.deadline import Deadline
 from stream.metrics.silent import SilentRecorder
@@ -35,3 +37,29 @@ async def test_what_runs_beside_ends_before_anything_is_waited_for() -> None:
     assert told == ["begun"]
     assert await process.stop()
     assert told == ["begun", "ended", "drained"]
+
+
+async def test_what_breaks_beside_the_crews_is_told_at_once_and_stops_nobody() -> None:
+    """Else its metrics only stand still: nobody waits for these tasks."""
+
+    async def beside() -> None:
+        raise ZeroDivisionError
+
+    async def drain(_: Deadline) -> int:
+        await asyncio.sleep(0)
+        return 0
+
+    def report() -> None:
+        raise LookupError
+
+    clock = SystemClock()
+    process = Process(
+        [], Environment(clock, SilentRecorder()), clock, drain=drain, drain_seconds=1, on_tick=report, beside=beside
+    )
+    with capture_logs() as lines:
+        await process.start()
+        for _ in range(5):  # both break in their first turn, and are told of in the next
+            await asyncio.sleep(0)
+    assert [line["log_level"] for line in lines] == ["critical"] * 2
+    assert {type(line["exc_info"]) for line in lines} == {ZeroDivisionError, LookupError}
+    assert await process.stop()
