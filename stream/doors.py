@@ -145,7 +145,10 @@ def tracing_of(settings: Settings, topics: Topics, clock: Clock, recorder: Recor
 
 
 def need_tracing(settings: Settings) -> "type[OtlpTracing] | None":
-    """Who traces; None where no collector is set. Raises `Misconfigured` where what it needs is not installed."""
+    """Who traces; None where no collector is set.
+
+    Raises `Misconfigured` where what it needs is not installed, or cannot read the OTEL_* settings that are its own.
+    """
     if settings.otlp_endpoint is None:
         return None
     try:
@@ -155,6 +158,8 @@ def need_tracing(settings: Settings) -> "type[OtlpTracing] | None":
             f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed here ({error}): "
             "pip install 'skustream[tracing]', or leave it unset"
         ) from None
+    except ValueError as error:
+        raise Misconfigured(f"OpenTelemetry cannot read one of its own settings in the environment: {error}") from None
     return OtlpTracing
 
 

@@ -51,6 +51,17 @@ def test_off_nothing_of_it_is_imported_by_all_that_a_worker_is_made_of() -> None
     assert "'opentelemetry'" in python(code, OTEL_EXPORTER_OTLP_ENDPOINT=ENDPOINT).stdout, "or this proves nothing"
 
 
+def test_a_setting_that_the_library_cannot_read_is_told_in_one_line() -> None:
+    """It reads its own from the environment, while it is imported."""
+    told = python(
+        "from stream.cli.main import main; main()", "run",
+        OTEL_EXPORTER_OTLP_ENDPOINT=ENDPOINT, OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT="many", SKUSTREAM_STORE="file:///tmp/nowhere",
+        KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1", PIXELAPI_KEY="pk_test", SKUSTREAM_HTTP_PORT="0",
+    )  # fmt: skip
+    assert told.returncode == 2, told.stderr
+    assert re.fullmatch(r"skustream: .*OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT.*many\n", told.stderr)
+
+
 def test_off_a_walk_is_one_and_the_same_for_every_record_without_a_trace() -> None:
     tracing = tracing_of(Settings(), Topics(), SystemClock(), SilentRecorder())
     assert isinstance(tracing, NoTracing)
