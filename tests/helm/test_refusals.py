@@ -131,6 +131,16 @@ REFUSALS: list[tuple[list[str], str]] = [
     ([as_value("kafka.options", {"sasl.password": "x"})], "kafka.options: sasl.password is a secret"),
     ([as_value("kafka.options", {"SSL.Key.Pem": "x"})], "kafka.options: SSL.Key.Pem is a secret"),
     ([as_value("kafka.options", {"group.id": "x"})], "kafka.options: group.id cannot be set: a law rests on it"),
+    (["store.endpointUrl=https://me:secret@s3.example.com"], "store.endpointUrl"),
+    (["pixelapi.base=https://me:secret@api.example.com/v1"], "pixelapi.base"),
+    (["tracing.endpoint=http://me:secret@collector:4318"], "tracing.endpoint"),
+    ([*SCALED, "autoscaling.prometheusUrl=http://me:secret@prometheus:9090"], "autoscaling.prometheusUrl"),
+    (["podMonitor.interval=5m"], "podMonitor.interval"),
+    (["podMonitor.interval=121s"], "podMonitor.interval"),
+    (
+        ["networkPolicy.enabled=true", "kafka.bootstrapServers=kafka-1:9092\\,kafka-2:9093"],
+        "networkPolicy.kafkaPorts: Kafka's port 9093",
+    ),
     ([as_value("podLabels", {"app.kubernetes.io/name": "x"})], "podLabels: app.kubernetes.io/name is the chart's own"),
     ([as_value("podAnnotations", {"skustream/quota-share": "1"})], "skustream/quota-share is the chart's own"),
 ]  # fmt: skip

@@ -24,7 +24,8 @@ CPU = {"pattern": r"^([0-9]+m|[0-9]+(\.[0-9]+)?)$"}
 MEMORY = {"pattern": r"^[1-9][0-9]*(Mi|Gi)$"}
 TEXTS = {"additionalProperties": {"type": "string"}}
 OBJECTS = {"items": {"type": "object"}}
-URL = {"pattern": "^(https?://.+)?$"}
+URL = {"pattern": r"^(https?://[^/?#@\s]+([/?#]\S*)?)?$"}
+"""No name and password in it: it stands where everybody may read it."""
 
 RESOURCES = {
     "type": "object", "additionalProperties": False, "required": ["cpu", "memory"],
@@ -103,15 +104,15 @@ RULES: dict[str, dict[str, Any]] = {
     "tolerations": OBJECTS,
     "affinity": {"additionalProperties": True},
     "priorityClassName": NAME,
-    "podMonitor.interval": {"pattern": "^[1-9][0-9]*(s|m)$"},
+    "podMonitor.interval": {"pattern": "^([1-9]s|[1-9][0-9]s|1[01][0-9]s|120s|[12]m)$"},  # alerts look at 5 minutes
     "podMonitor.labels": TEXTS,
     "dashboards.labels": TEXTS,
     "dashboards.annotations": TEXTS,
     "dashboards.consoleUrl": URL,
     "dashboards.runbookUrl": URL,
-    "prometheusRule.runbookUrl": {"pattern": r"^(https?://[^\s\"'<>]+)?$"},
+    "prometheusRule.runbookUrl": {"pattern": r"^(https?://[^/?#@\s\"'<>]+([/?#][^\s\"'<>]*)?)?$"},
     "prometheusRule.labels": TEXTS,
-    "autoscaling.prometheusUrl": {"pattern": r"^(https?://[^\s\"'<>]+)?$"},
+    "autoscaling.prometheusUrl": {"pattern": r"^(https?://[^/?#@\s\"'<>]+([/?#][^\s\"'<>]*)?)?$"},
     "autoscaling.requestsPerWorker": {"minimum": 1, "maximum": 1_000_000},
     "networkPolicy.metricsFrom": OBJECTS,
     "networkPolicy.consoleFrom": OBJECTS,

@@ -22,6 +22,15 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if .Values.networkPolicy.enabled -}}
+{{- range splitList "," .Values.kafka.bootstrapServers -}}
+{{- $port := regexFind ":[0-9]+$" (trim .) | trimPrefix ":" | default "9092" -}}
+{{- $open := list -}}{{- range $.Values.networkPolicy.kafkaPorts -}}{{- $open = append $open (int . | toString) -}}{{- end -}}
+{{- if not (has $port $open) -}}
+{{- fail (printf "networkPolicy.kafkaPorts: Kafka's port %s (kafka.bootstrapServers) is not among them, so no pod would reach it: add it, and those that its brokers advertise" $port) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- $protocol := get .Values.kafka.options "security.protocol" | default "PLAINTEXT" | toString | upper -}}
 {{- if and .Values.kafka.sasl.existingSecret (not (hasPrefix "SASL_" $protocol)) -}}
 {{- fail (printf "kafka.sasl.existingSecret is set, but kafka.options has security.protocol %s: SASL_SSL was expected" $protocol) -}}
