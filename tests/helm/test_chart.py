@@ -115,6 +115,7 @@ def test_what_it_knows_of_the_code_is_so() -> None:
     assert ",".join(stages) in (CHART / "templates/_helpers.tpl").read_text()
     checks = (CHART / "templates/_checks.tpl").read_text()
     assert ",".join(REFUSED) in checks
+    assert f'"submit_timeout_seconds" | default {Settings.model_fields["submit_timeout_seconds"].default} ' in checks
     for option in (
         "sasl.password",
         "ssl.key.password",

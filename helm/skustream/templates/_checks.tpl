@@ -22,6 +22,10 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- $submit := get .Values.settings "submit_timeout_seconds" | default 30.0 -}}
+{{- if le (float64 .Values.drainSeconds) (float64 $submit) -}}
+{{- fail (printf "drainSeconds is %d, and a submit may take %v s (settings.submit_timeout_seconds): each stop could cut one off, bought and not known of (L2); set drainSeconds above it" (int .Values.drainSeconds) $submit) -}}
+{{- end -}}
 {{- if .Values.networkPolicy.enabled -}}
 {{- range splitList "," .Values.kafka.bootstrapServers -}}
 {{- $port := regexFind ":[0-9]+$" (trim .) | trimPrefix ":" | default "9092" -}}
