@@ -16,6 +16,9 @@ BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
 """On entry topics: one clock orders events across partitions (decision 0007), and an event that says it is old is not
 deleted before it is read."""
 DAY_MS = 24 * 3600 * 1000
+UNREAD_DAYS = 28
+"""How long topics keep what may still wait to be read: 50,000 SKUs on 20 requests a minute take 16 days, and Kafka
+deletes unread records, too (L1). Less than ends and condemned assets are kept (30 days): nothing waits for what is gone."""
 LETTER_HEADERS_MAX_BYTES = 16 * 1024
 RECORD_OVERHEAD_BYTES = 4 * 1024
 """Batch and record framing, key and our own small headers."""
@@ -104,15 +107,15 @@ class Topics:
         """Every topic a pipeline needs; `between` are the stage topics of `Pipeline.topics_between`."""
         stage_bytes = MAX_RECORD_BYTES + RECORD_OVERHEAD_BYTES
         retry_bytes = retry_bytes_of(stage_bytes)
-        week, month = str(7 * DAY_MS), str(30 * DAY_MS)
-        entry = {**_limits(MAX_EVENT_BYTES + RECORD_OVERHEAD_BYTES, week), **BROKERS_CLOCK}
+        unread, month = str(UNREAD_DAYS * DAY_MS), str(30 * DAY_MS)
+        entry = {**_limits(MAX_EVENT_BYTES + RECORD_OVERHEAD_BYTES, unread), **BROKERS_CLOCK}
         plans = [
             TopicPlan(self.raw, "raw-image events from the PIM", entry),
             TopicPlan(self.backfill, "raw-image events that can wait", entry),
         ]
-        plans += [TopicPlan(name, "records between two stages", _limits(stage_bytes, week)) for name in between]
+        plans += [TopicPlan(name, "records between two stages", _limits(stage_bytes, unread)) for name in between]
         plans.append(TopicPlan(self.completed, "one terminal record per event", _limits(stage_bytes, month)))
-        retry = _limits(retry_bytes, week)
+        retry = _limits(retry_bytes, unread)
         purpose = "records that wait {} for their stage to try again"
         plans += [
             TopicPlan(self.retry(name), purpose.format(name) if seconds else "replays", retry, is_for_retries=True)

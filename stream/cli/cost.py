@@ -128,7 +128,8 @@ def _answer(told: "Forecast", book: "PriceBook", name: str) -> dict[str, Any]:
         "plans": [
             {"plan": line.name, "credits": _number(line.credits), "purchases": _number(line.purchases),
              "whole_purchases": line.whole_purchases, "dollars": _number(line.dollars),
-             "requests_per_minute": line.requests_per_minute, "seconds": line.seconds}
+             "requests_per_minute": line.requests_per_minute, "seconds": line.seconds,
+             "outlasts_retention": _outlasts(line)}
             for line in told.plans
         ],
     }  # fmt: skip
@@ -201,8 +202,25 @@ def _notes(told: "Forecast", book: "PriceBook") -> Iterator[str]:
         yield f"{operation} has no price in this book: its jobs are not in the total."
     for operation in told.sparable:
         yield f"{operation} is counted at most: skip_if_longest_side may spare some, which only the pixels tell."
+    yield from (_outlasting(line.name) for line in told.plans if _outlasts(line))
     for line in book.notes:
         yield f"Of this book: {line}."
+
+
+def _outlasts(line: "PlanLine") -> bool:
+    """Whether Kafka would delete events of such a run before they are read (L1)."""
+    from stream.topics import UNREAD_DAYS  # noqa: PLC0415 - help stays quick
+
+    return line.seconds is not None and line.seconds > UNREAD_DAYS * 24 * MINUTES_PER_HOUR * 60
+
+
+def _outlasting(plan: str) -> str:
+    from stream.topics import UNREAD_DAYS  # noqa: PLC0415 - help stays quick
+
+    return (
+        f"{plan} takes longer than the {UNREAD_DAYS} days for which `skustream topics create` keeps what is unread: "
+        "send the catalog in parts, or raise retention.ms of the entry, stage and retry topics first (docs/sizing.md)."
+    )
 
 
 def _amount(value: Decimal | int | None) -> str:

@@ -70,6 +70,14 @@ def test_a_rate_nobody_tells_gives_no_time(skustream: Skustream) -> None:
     assert "fair use" in shown
 
 
+def test_a_run_that_outlasts_what_topics_keep_unread_is_told(skustream: Skustream) -> None:
+    answer = reckoned(skustream, "--skus", "50000", "--prices", "article")
+    assert {line["plan"] for line in answer["plans"] if line["outlasts_retention"]} == {"free"}
+    shown = skustream("cost", "--skus", "50000", "--prices", "article").stdout
+    assert "free takes longer than the 28 days" in shown
+    assert "starter takes longer" not in shown
+
+
 def test_every_event_pays_for_its_own_route(skustream: Skustream, tmp_path: Path) -> None:
     path = tmp_path / "catalog.jsonl"
     rows: list[dict[str, Any]] = [
