@@ -18,7 +18,8 @@ deleted before it is read."""
 DAY_MS = 24 * 3600 * 1000
 UNREAD_DAYS = 28
 """How long topics keep what may still wait to be read: 50,000 SKUs on 20 requests a minute take 16 days, and Kafka
-deletes unread records, too (L1). Less than ends and condemned assets are kept (30 days): nothing waits for what is gone."""
+deletes unread records, too (L1). Less than ends and condemned assets are kept (30 days): nothing waits for what is
+gone."""
 LETTER_HEADERS_MAX_BYTES = 16 * 1024
 RECORD_OVERHEAD_BYTES = 4 * 1024
 """Batch and record framing, key and our own small headers."""
