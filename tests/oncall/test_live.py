@@ -8,6 +8,7 @@ import json
 import math
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.boards.grafana import Moment, Prometheus, panels, questions, words_of
 from tests.boards.paper import GRAFANA
 from tests.composed.plant import STAGES, Plant
 from tests.oncall.rules import RUNBOOK
-from tests.oncall.scene import JOBS, OUT_OF_CREDITS, Scene, open_scene
+from tests.oncall.scene import JOBS, OUT_OF_CREDITS, PATIENCE_SECONDS, Scene, open_scene
 from tests.services.kafka import ExistingKafka, KafkaCluster
 from tests.services.prometheus import SCRAPE_SECONDS, ask
 from tests.services.s3 import S3Server
@@ -82,11 +83,18 @@ def test_every_rule_is_well_after_such_an_evening(scene: Scene) -> None:
 def test_every_query_of_every_panel_has_an_answer(
     scene: Scene, board: dict[str, Any], chosen: dict[str, list[str]]
 ) -> None:
-    """An error is a broken panel; no series, or nothing but NaN, a dead one."""
-    now, prometheus = moment(scene), Prometheus(scene.prometheus)
-    asked = list(questions(board, {**now.words(), **words_of(board, chosen)}))
-    assert len(asked) >= len(panels(board))
-    dead = [(each.panel, each.expr) for each in asked if not is_alive(prometheus.ask(each, now))]
+    """An error is a broken panel; no series, or nothing but NaN, a dead one.
+
+    What comes with a client's next statistics, or the next scrape, is waited for: the workers still run.
+    """
+    prometheus, dead = Prometheus(scene.prometheus), [("not asked yet", "")]
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while dead and time.monotonic() < deadline:
+        now = Moment(scene.began, max(scene.ended, time.time()), SCRAPE_SECONDS)
+        asked = list(questions(board, {**now.words(), **words_of(board, chosen)}))
+        assert len(asked) >= len(panels(board))
+        dead = [(each.panel, each.expr) for each in asked if not is_alive(prometheus.ask(each, now))]
+        time.sleep(SCRAPE_SECONDS if dead else 0)
     assert dead == []
 
 
