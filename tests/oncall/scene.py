@@ -51,6 +51,8 @@ SEEN = {
     "500s": ('skustream_api_request_seconds_count{code="500"}', 1),
     "a balance": ("skustream_balance_credits > 0", 1),
     "a pause": ("max_over_time(skustream_intake_paused[10m])", 1),
+    # Known with the client's statistics, every five seconds; a board that looks back in steps sees it a step later.
+    "the lag of retries": ('skustream_lag_records{topic=~".+[.]retry[.].+"} offset 5s', 0),
     "an alert": ('ALERTS{alertstate="firing"}', 1),
 }
 """What Prometheus must have seen of either job before anybody looks at a board, and how much of it."""
