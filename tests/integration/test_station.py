@@ -360,9 +360,9 @@ async def test_into_full_lanes_one_more_comes_now_and_then_where_only_somebody_n
     """A stopped stage whose every ticket waits with a failure that is remembered."""
     monkeypatch.setattr(wicket_module, "LET_IN_SECONDS", 3600.0)
     monkeypatch.setattr(wicket_module, "OPEN_SECONDS", PATIENCE_SECONDS)
-    publish(kafka, f"{prefix}.in", [2])
     async with running(kafka, prefix, partitions=2, limits=LaneLimits(tickets=2)) as scene:
-        scene.walks.keeps = True
+        scene.walks.keeps = True  # before anything can come: what was delivered at once leaves no full lane
+        publish(kafka, f"{prefix}.in", [2])
         await until(lambda: scene.count(0) == 2 and scene.lanes[0].paused, "a full lane")
         publish(kafka, f"{prefix}.in", [5])
         for came in (3, 4):
