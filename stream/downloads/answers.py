@@ -52,12 +52,13 @@ def retry_after_seconds(value: str | None, now_seconds: float) -> float | None:
     """`Retry-After` in seconds from now, between 0 and an hour; None where it says nothing we can read."""
     if value is None:
         return None
-    if re.fullmatch(r"[0-9]{1,9}", value.strip()):
-        seconds = float(value)
+    text = value.strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        seconds = float(text)  # not of `value`: strip takes more away than float passes over
     else:
         try:
             due = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, TypeError, IndexError, OverflowError):  # whatever the parser stumbles over
             return None
         seconds = due.replace(tzinfo=due.tzinfo or UTC).timestamp() - now_seconds
     return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)

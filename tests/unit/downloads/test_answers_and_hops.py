@@ -38,6 +38,7 @@ def test_what_a_status_means(status: int, whose: Whose, kind: type[Exception], r
         (None, None),
         ("12", 12.0),
         (" 0 ", 0.0),
+        ("0\x1f", 0.0),
         ("999999", 3600.0),
         ("-5", None),
         ("1e9", None),
